@@ -1,0 +1,16 @@
+"""The command line `despliegue`: what runs on your machine. Never deployed."""
+
+import sys
+
+
+def main() -> None:
+    """The entry point: an error is one clear line and exit code 1."""
+    # Imported here and not above: the server's worker process imports this module again and needs none of it.
+    from despliegue.errors import DespliegueError
+    from despliegue_cli.app import app
+
+    try:
+        app()
+    except DespliegueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,47 @@
+# make serve   the example models on http://127.0.0.1:8080 (PORT= changes it)
+# make test    every check: lint, types, imports, tests
+# make build   the SAM application, ready for `sam deploy`
+
+PYTHON ?= python3.13
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := serve
+.PHONY: serve test build bench pins clean
+
+serve: .venv/serve
+	@$(BIN)/despliegue serve
+
+test: .venv/dev
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	pytest
+
+build: .venv/dev
+	sam build
+
+bench: .venv/dev
+	python -m benchmarks.cold
+	python -m benchmarks.warm
+
+pins: .venv/dev
+	requirements/compile
+
+clean:
+	rm -rf .venv .aws-sam build
+
+# What is pinned, installed with its hashes; again when a pin changes.
+.venv/serve: requirements/serve.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || \
+		{ echo "python3.13 is needed; PYTHON= names it: make serve PYTHON=/path/to/python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/serve requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,119 @@
+"""The command line: arguments in, one call, a table or a line out."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from despliegue.errors import DespliegueError
+from despliegue.models import ModelRepository
+from despliegue_cli import describe
+from despliegue_cli.server import ServerSettings
+
+DEFAULT_MODELS = "layers/models"
+
+app = typer.Typer(
+    name="despliegue",
+    help="A trained model, served: an HTTPS API and an S3 file scorer on AWS Lambda, and the same on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+Models = Annotated[
+    Path,
+    typer.Option(
+        "--models",
+        envvar="DESPLIEGUE_MODELS",
+        help="The model repository: <name>/<version>/model.onnx.",
+        show_default=True,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@app.command("list")
+def list_models(models: Models = Path(DEFAULT_MODELS), as_json: AsJson = False) -> None:
+    """List the models of the repository with their versions."""
+    rows = describe.models(_open(models))
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table("model", "version", "default", "size", "description")
+    for row in rows:
+        table.add_row(row["name"], row["version"], "✓" if row["default"] else "", row["size"], row["description"])
+    console.print(table)
+
+
+@app.command()
+def inspect(
+    name: Annotated[str, typer.Argument(help="The model, or model@version.")],
+    models: Models = Path(DEFAULT_MODELS),
+    as_json: AsJson = False,
+) -> None:
+    """Show a model's signature, labels, size and digest."""
+    facts = describe.model(_open(models), name)
+    if as_json:
+        _print_json(facts)
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for key, value in facts.items():
+        table.add_row(f"[bold]{key}", describe.as_text(value))
+    console.print(table)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(envvar="PORT", help="The port.", min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="The address; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    models: Models = Path(DEFAULT_MODELS),
+) -> None:
+    """Serve the repository's models over HTTP on this machine."""
+    _open(models)
+    _require_free(host, port)
+    ServerSettings(str(models.resolve()), f"http://{host}:{port}").write(os.environ)
+    # Imported here: only this command needs the server.
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    Server(
+        "despliegue_cli.server:create_application",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
+        websockets=False,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=30,
+    ).serve()
+
+
+def _open(models: Path) -> ModelRepository:
+    if not models.is_dir():
+        raise DespliegueError(f"there is no folder {models}; --models names the model repository")
+    return ModelRepository(models)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Say clearly that the port is taken, before a server process is started to find out."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise DespliegueError(f"cannot listen on {host}:{port}: {error.strerror}; --port takes another one") from error
+
+
+def _print_json(document: object) -> None:
+    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,14 @@
+"""PredictFunction: an API Gateway event in, an API Gateway reply out."""
+
+import os
+from typing import Any
+
+from despliegue.aws.predict import PredictFunction
+from despliegue.aws.settings import Settings
+
+function = PredictFunction.start(Settings.read(os.environ))
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request; `context` is Lambda's."""
+    return function.reply(event, context.aws_request_id)

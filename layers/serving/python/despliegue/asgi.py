@@ -1,0 +1,130 @@
+"""The ASGI adapter: the same core that Lambda has, on any ASGI server. Source: asgi.readthedocs.io, HTTP and lifespan."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Final
+
+from despliegue.errors import PayloadTooLarge
+from despliegue.http import InferenceService, Outcome, Request, Response
+from despliegue.http.messages import error_response
+from despliegue.http.service import error_reply
+
+type Message = MutableMapping[str, Any]
+type Scope = MutableMapping[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
+
+_INSTANT: Final = ("/v2/health/live", "/v2/health/ready")
+"""Answered on the event loop itself, so that they answer whatever the models are busy with."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may take of the server.
+
+    Attributes:
+        body_bytes: largest body.
+        body_seconds: longest time for a body to arrive.
+        threads: inferences at once; further ones wait.
+    """
+
+    body_bytes: int = 100 * 1024 * 1024
+    body_seconds: float = 30.0
+    threads: int = 4
+
+
+class Application:
+    """An ASGI application over the HTTP core.
+
+    Args:
+        service: the core.
+        limits: what a client may take.
+        lifespan: entered when the server starts and left when it has drained.
+    """
+
+    def __init__(
+        self,
+        service: InferenceService,
+        limits: Limits | None = None,
+        lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
+        self._service = service
+        self._limits = limits or Limits()
+        self._lifespan = lifespan
+        self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="inference")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope: HTTP or lifespan."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            raise ValueError(f"scope type {scope['type']} is not served")
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(
+            method=scope["method"],
+            path=scope["path"].removeprefix(scope.get("root_path", "")),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            id=os.urandom(8).hex(),
+        )
+        response = await self._respond(request, receive)
+        if response.outcome.failure is not None:
+            _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
+        headers = {**response.headers, "content-length": str(len(response.body))}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            }
+        )
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _respond(self, request: Request, receive: Receive) -> Response:
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                request.body = await self._read_body(receive)
+        except PayloadTooLarge as error:
+            return error_reply(error, Outcome(), request.id)
+        except TimeoutError:
+            message = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
+            return error_response(408, message, Outcome(error="BodyTimeout"), {"connection": "close"})
+        if request.path in _INSTANT:
+            return self._service.handle(request)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._service.handle, request)
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        chunks = bytearray()
+        async for chunk in _body_chunks(receive):
+            chunks += chunk
+            if len(chunks) > self._limits.body_bytes:
+                raise PayloadTooLarge(
+                    f"the body is over the {self._limits.body_bytes:,} bytes that this server takes;"
+                    " send fewer rows in a request"
+                )
+        return bytes(chunks)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self._lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        self._pool.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _body_chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        yield message.get("body", b"")
+        more = message.get("more_body", False)

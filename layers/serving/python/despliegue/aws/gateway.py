@@ -1,0 +1,95 @@
+"""API Gateway's events ↔ `Request` and `Response`: REST API (payload 1.0), HTTP API and Function URL (payload 2.0)."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+import pybase64
+
+from despliegue.errors import InvalidRequest, PayloadTooLarge
+from despliegue.http import Request, Response
+from despliegue.http.messages import JSON
+
+type Event = Mapping[str, Any]
+type Envelope = dict[str, Any]
+
+MAX_ENVELOPE: Final = 6_291_556
+"""Most bytes that Lambda returns from a synchronous call, the JSON around the body included."""
+_SURELY_FITS: Final = MAX_ENVELOPE // 2 - 8192
+"""A body of this size fits whatever it holds: escaping at most doubles valid JSON, base64 adds a third."""
+
+
+def read_event(event: Event) -> Request:
+    """The request in an API Gateway event.
+
+    Raises:
+        InvalidRequest: the event is not API Gateway's, or its body is not the base64 that it says it is.
+    """
+    context = event.get("requestContext")
+    if not isinstance(context, Mapping) or not ("httpMethod" in event or "http" in context):
+        raise InvalidRequest(
+            "the event is not an API Gateway event; expected a REST API (payload 1.0), HTTP API or Function URL"
+            " (payload 2.0) event"
+        )
+    http = context.get("http")
+    return Request(
+        method=http["method"] if http else event["httpMethod"],
+        path=_path(event, context),
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        body=_body(event),
+        id=context.get("requestId") or "",
+    )
+
+
+def _path(event: Event, context: Mapping[str, Any]) -> str:
+    """The path without stage or base path.
+
+    A proxy route says what it matched, which is free of a custom domain's base path and of the stage. Otherwise only
+    payload 2.0 puts the stage, if it is a named one, in front.
+    """
+    proxy = (event.get("pathParameters") or {}).get("proxy")
+    if proxy is not None:
+        path = f"/{proxy}"
+    else:
+        path = event.get("rawPath") or event.get("path") or "/"
+        if "rawPath" in event and (path + "/").startswith(stage := f"/{context.get('stage')}/"):
+            path = "/" + path[len(stage) :]
+    return unquote(path) if "%" in path else path
+
+
+def _body(event: Event) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode() if isinstance(body, str) else b""
+    try:
+        return pybase64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise InvalidRequest(f"the event's body is not valid base64: {error}") from error
+
+
+def write_envelope(response: Response) -> Envelope:
+    """The reply that API Gateway turns into an HTTP response; the same for both payload versions.
+
+    Raises:
+        PayloadTooLarge: Lambda would not return it.
+    """
+    textual = (
+        response.headers.get("content-type", "").startswith((JSON, "text/"))
+        and "content-encoding" not in response.headers
+    )
+    envelope: Envelope = {
+        "statusCode": response.status,
+        "headers": response.headers,
+        "isBase64Encoded": not textual,
+        "body": response.body.decode() if textual else pybase64.b64encode_as_string(response.body),
+    }
+    if len(response.body) > _SURELY_FITS:
+        # The runtime client writes the envelope as JSON, so the body's quotes are escaped: only writing it tells.
+        size = len(json.dumps(envelope, ensure_ascii=False).encode())
+        if size > MAX_ENVELOPE:
+            raise PayloadTooLarge(
+                f"the reply would be {size:,} bytes, over the {MAX_ENVELOPE:,} (6 MB) that Lambda returns;"
+                " send fewer rows in a request or name fewer outputs, or drop a file in S3 for scoring"
+            )
+    return envelope

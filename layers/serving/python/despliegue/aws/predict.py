@@ -1,0 +1,80 @@
+"""PredictFunction without its handler: made once at init, then an event in and an envelope out."""
+
+import time
+from typing import Any, Self
+
+import orjson
+
+from despliegue.aws.gateway import Envelope, Event, read_event, write_envelope
+from despliegue.aws.observability import Observability
+from despliegue.aws.settings import Settings
+from despliegue.aws.snapstart import on_snapshot
+from despliegue.errors import DespliegueError
+from despliegue.http import InferenceService, Outcome, Request
+from despliegue.http.service import error_reply
+from despliegue.models import ModelRepository, SessionSettings
+
+PRELOAD_SECONDS = 7.0
+"""Time for loading models at init. Lambda ends an init at ten seconds, and the imports need theirs."""
+
+
+class PredictFunction:
+    """The HTTP core behind API Gateway, with its logs and metrics."""
+
+    def __init__(self, service: InferenceService, observability: Observability) -> None:
+        self.service = service
+        self.observability = observability
+
+    @classmethod
+    def start(cls, settings: Settings) -> Self:
+        """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
+        repository = ModelRepository(settings.models, SessionSettings(threads=settings.threads))
+        function = cls(InferenceService(repository), Observability())
+        for problem in repository.preload(settings.preload or _only_model(repository), within=PRELOAD_SECONDS):
+            function.observability.logger.warning("model not loaded at init", extra={"problem": problem})
+        if settings.snapstart:
+            on_snapshot(before=function.warm_up, after=function.observability.reset)
+        return function
+
+    def reply(self, event: Event, request_id: str) -> Envelope:
+        """The envelope for one API Gateway event. Never raises for anything that an event can hold."""
+        started = time.perf_counter()
+        request = Request("", "", id=request_id)
+        try:
+            request = read_event(event)
+            request.id = request.id or request_id
+            response = self.service.handle(request)
+            envelope = write_envelope(response)
+        except DespliegueError as error:
+            response = error_reply(error, Outcome(), request_id)
+            envelope = write_envelope(response)
+        self.observability.record(request, response, request_id, started)
+        return envelope
+
+    def warm_up(self) -> None:
+        """Send each loaded model one row of zeros through the core, so that a snapshot holds everything warm.
+
+        The handler is not called: it would count a request and spend the cold-start flag. A model that fails on
+        zeros is logged and nothing more.
+        """
+        for model in self.service.repository.loaded():
+            inputs: list[dict[str, Any]] = [
+                {
+                    "name": name,
+                    "datatype": model.signature.inputs[name].datatype.name,
+                    "shape": list(array.shape),
+                    "data": array.ravel().tolist(),
+                }
+                for name, array in model.zeros().items()
+            ]
+            path = f"/v2/models/{model.name}/versions/{model.version}/infer"
+            response = self.service.handle(Request("POST", path, body=orjson.dumps({"inputs": inputs}), id="warm-up"))
+            if response.status != 200:
+                self.observability.logger.warning(
+                    "warm-up failed", extra={"model": model.name, "version": model.version, "status": response.status}
+                )
+
+
+def _only_model(repository: ModelRepository) -> list[str]:
+    names = repository.names()
+    return names if len(names) == 1 else []

@@ -1,0 +1,57 @@
+"""The route table."""
+
+import re
+from collections.abc import Callable
+from typing import Concatenate, Final, NamedTuple
+
+from despliegue.errors import MethodNotAllowed, PathNotFound, shorten
+from despliegue.http import open_inference
+from despliegue.http.messages import Outcome, Request, Response
+from despliegue.models import ModelRepository
+
+type Call = Callable[Concatenate[ModelRepository, Request, Outcome, ...], Response]
+
+
+class Route(NamedTuple):
+    """A path, its parameters in braces, and what is called for each method."""
+
+    path: str
+    calls: dict[str, Call]
+
+
+# Found in this order, so inference first: it is nearly all of the traffic.
+ROUTES: Final = (
+    Route("/v2/models/{model}/infer", {"POST": open_inference.infer}),
+    Route("/v2/models/{model}/versions/{version}/infer", {"POST": open_inference.infer}),
+    Route("/v2", {"GET": open_inference.server_metadata}),
+    Route("/v2/health/live", {"GET": open_inference.health}),
+    Route("/v2/health/ready", {"GET": open_inference.health}),
+    Route("/v2/models", {"GET": open_inference.list_models}),
+    Route("/v2/repository/index", {"POST": open_inference.repository_index}),
+    Route("/v2/models/{model}", {"GET": open_inference.model_metadata}),
+    Route("/v2/models/{model}/versions/{version}", {"GET": open_inference.model_metadata}),
+    Route("/v2/models/{model}/ready", {"GET": open_inference.model_ready}),
+    Route("/v2/models/{model}/versions/{version}/ready", {"GET": open_inference.model_ready}),
+)
+
+_PATTERNS: Final = [
+    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path) + "/?"), route.calls) for route in ROUTES
+]
+
+
+def find_route(method: str, path: str) -> tuple[Call, dict[str, str]]:
+    """What to call for `method` and `path`, and the path's parameters.
+
+    Raises:
+        PathNotFound: no route has this path.
+        MethodNotAllowed: the route has other methods.
+    """
+    for pattern, calls in _PATTERNS:
+        if match := pattern.fullmatch(path):
+            if call := calls.get(method):
+                return call, match.groupdict()
+            allowed = tuple(calls)
+            raise MethodNotAllowed(
+                f"{shorten(path)} takes {', '.join(allowed)}, not {shorten(method)}", allowed=allowed
+            )
+    raise PathNotFound(f"there is no path {shorten(path)}; the API starts at /v2, and /v2/models lists the models")

@@ -1,0 +1,54 @@
+"""The pure function: finds the route, calls it, turns every error into its status. Nothing else knows statuses."""
+
+from typing import Final
+
+from despliegue import errors
+from despliegue.http.messages import Outcome, Request, Response, error_response
+from despliegue.http.routes import find_route
+from despliegue.models import ModelRepository
+
+_STATUS: Final[dict[type[errors.DespliegueError], int]] = {
+    errors.InvalidRequest: 400,
+    errors.PathNotFound: 404,
+    errors.ModelNotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.PayloadTooLarge: 413,
+    errors.UnsupportedContentType: 415,
+    errors.NotSupported: 501,
+    errors.ModelNotReady: 500,
+    errors.InferenceError: 500,
+}
+
+
+class InferenceService:
+    """Serves the models of a repository. Safe to call from several threads."""
+
+    def __init__(self, repository: ModelRepository) -> None:
+        self.repository = repository
+
+    def handle(self, request: Request) -> Response:
+        """The response to `request`. Never raises: every failure is a response of the contract's form."""
+        outcome = Outcome()
+        try:
+            call, parameters = find_route("GET" if request.method == "HEAD" else request.method, request.path)
+            response = call(self.repository, request, outcome, **parameters)
+        except errors.DespliegueError as error:
+            response = error_reply(error, outcome, request.id)
+        except Exception as error:  # a caller never sees a traceback, whatever we got wrong
+            outcome.error, outcome.failure = "InternalError", error
+            response = error_response(500, f"internal error; request id {request.id}", outcome)
+        if request.method == "HEAD":
+            response.body = b""
+        return response
+
+
+def error_reply(error: errors.DespliegueError, outcome: Outcome, request_id: str) -> Response:
+    """The response that `error` becomes; `outcome` is completed with it."""
+    status = _STATUS[type(error)]
+    outcome.error, outcome.subject = error.code, error.subject or ""
+    message = str(error)
+    if status == 500:
+        outcome.failure = error
+        message = f"{message}; request id {request_id}"
+    headers = {"allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else None
+    return error_response(status, message, outcome, headers)

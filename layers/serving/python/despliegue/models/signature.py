@@ -1,0 +1,81 @@
+"""What a model takes and gives, read off its ONNX graph."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from despliegue.errors import NotSupported
+from despliegue.models.datatypes import Datatype, of_ort_type
+
+
+class NodeArg(Protocol):
+    """The part of onnxruntime's `NodeArg` that is read here; the names are its own."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def type(self) -> str: ...  # noqa: D102
+
+    @property
+    def shape(self) -> list[int | str | None]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output of a model.
+
+    Attributes:
+        name: as in the graph.
+        datatype: its tensor type.
+        shape: a dimension each; -1 where the graph leaves it open (a symbol or nothing).
+        optional: the graph has an initialiser for it, so that a request may leave it out.
+    """
+
+    name: str
+    datatype: Datatype
+    shape: tuple[int, ...]
+    optional: bool = False
+
+    @classmethod
+    def read(cls, node: NodeArg, *, optional: bool = False) -> Self:
+        """The spec of one graph input or output.
+
+        Raises:
+            NotSupported: the type is no tensor, or one that the protocol cannot express.
+        """
+        datatype = of_ort_type(node.type)
+        if datatype is None:
+            raise NotSupported(f"'{node.name}' is of type {node.type}, which is not served", subject=node.name)
+        shape = tuple(size if isinstance(size, int) and size >= 0 else -1 for size in node.shape)
+        return cls(node.name, datatype, shape, optional)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of `shape` can be fed here: the same rank, and every fixed dimension equal."""
+        return len(shape) == len(self.shape) and all(
+            fixed in (-1, came) for fixed, came in zip(self.shape, shape, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A model's inputs and outputs, by name, in the graph's order."""
+
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+
+    @classmethod
+    def read(cls, inputs: Iterable[NodeArg], outputs: Iterable[NodeArg], optional: Iterable[NodeArg] = ()) -> Self:
+        """The signature of a graph; `optional` are its overridable initialisers.
+
+        Raises:
+            NotSupported: one of them has a type that is not served.
+        """
+        specs = [TensorSpec.read(node) for node in inputs]
+        specs += [TensorSpec.read(node, optional=True) for node in optional]
+        return cls({spec.name: spec for spec in specs}, {node.name: TensorSpec.read(node) for node in outputs})
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the inputs that every request must give."""
+        return tuple(name for name, spec in self.inputs.items() if not spec.optional)

@@ -1,0 +1,178 @@
+"""JSON `data` ↔ arrays: the hot part of the JSON protocols.
+
+Well-formed numbers take the fast way, through simdjson's buffer. Everything else (strings, nulls, infinities, mistakes)
+takes the careful way, value by value, which gives the array or says what is wrong. Both give the same numbers.
+"""
+
+import itertools
+import math
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import simdjson
+
+from despliegue.errors import InvalidRequest, shorten
+from despliegue.models import Datatype
+from despliegue.models.model import Array
+from despliegue.protocols.document import plain, type_name
+
+_WIDE: Final[dict[str, tuple[Any, np.dtype[Any]]]] = {
+    "f": ("d", np.dtype(np.float64)),
+    "i": ("i", np.dtype(np.int64)),
+    "u": ("u", np.dtype(np.uint64)),
+}
+"""By kind of datatype: simdjson's code for the buffer, and what the buffer holds."""
+_ACCEPTED: Final[dict[str, tuple[frozenset[type], str]]] = {
+    "b": (frozenset({bool}), "true or false"),
+    "i": (frozenset({int, float}), "an integer"),
+    "u": (frozenset({int, float}), "an integer"),
+    "f": (frozenset({int, float, type(None)}), "a number or null"),
+    "O": (frozenset({str}), "a string"),
+}
+_ARRAYS: Final = (list, simdjson.Array)
+_ARRAYS_SET: Final = frozenset(_ARRAYS)
+
+
+def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> tuple[Array, int | None]:
+    """The array that `data` is: flat in row-major order, or nested like `shape`.
+
+    Args:
+        data: an array of the request's document.
+        datatype: the tensor's type. Integers may be written as 3.0; null is NaN where the type is a float.
+        shape: the tensor's, all dimensions ≥ 0.
+        name: the input's, for messages.
+
+    Returns:
+        The array, and how many JSON arrays `data` consists of if it is what it seems, or None where that is certain.
+        simdjson flattens whatever it is given, so that `[1, [2]]` reads like `[1, 2]`; one count over the whole body,
+        by the caller, finds this out more cheaply than a look at each value.
+
+    Raises:
+        InvalidRequest: the values do not fit datatype or shape; the message names the input.
+    """
+    if isinstance(data, simdjson.Array) and datatype.kind in _WIDE:
+        array = _decode_fast(data, datatype, shape)
+        if array is not None:
+            return array, sum(math.prod(shape[:depth]) for depth in range(len(shape))) if _is_nested(data, shape) else 1
+    return decode_carefully(data, datatype, shape, name), None
+
+
+def decode_carefully(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> Array:
+    """As `decode`, but value by value: for what the fast way does not take, and to say what is wrong.
+
+    Raises:
+        InvalidRequest: as `decode`.
+    """
+    data = plain(data)
+    if not isinstance(data, list):
+        raise InvalidRequest(f"input '{name}': data is {type_name(data)}; expected an array", subject=name)
+    if misfit := _misfit(data, shape):
+        raise InvalidRequest(
+            f"input '{name}': shape {shorten(list(shape))} does not fit its data: {misfit}", subject=name
+        )
+    values: list[Any] = data
+    if _is_nested(data, shape):
+        for _ in shape[1:]:
+            values = list(itertools.chain.from_iterable(values))
+    _check_types(values, datatype, name)
+    array = _integers(values, datatype, name) if datatype.kind in "iu" else _others(values, datatype, name)
+    return array.reshape(shape)
+
+
+def encode(array: Array) -> Any:
+    """`array` flat in row-major order, as something that `orjson.dumps` with OPT_SERIALIZE_NUMPY writes exactly.
+
+    NaN becomes null and ±Infinity ±1e999, which is valid JSON and reads as infinity.
+    """
+    flat = np.ascontiguousarray(array).ravel()
+    if flat.dtype.kind == "O":
+        return flat.tolist()
+    if flat.dtype.kind == "f" and np.isinf(flat).any():
+        texts = orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+        for position in np.flatnonzero(np.isinf(flat)):
+            texts[position] = b"1e999" if flat[position] > 0 else b"-1e999"
+        return orjson.Fragment(b"[" + b",".join(texts) + b"]")
+    return flat
+
+
+def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...]) -> Array | None:
+    """The array of well-formed numbers, or None where the careful way must decide."""
+    code, wide = _WIDE[datatype.kind]
+    try:
+        flat = np.frombuffer(data.as_buffer(of_type=code), wide)
+    except (TypeError, ValueError):  # not all numbers, or not all of this kind
+        return None
+    if flat.size != math.prod(shape) or _misfit(data, shape):
+        return None
+    if flat.size and datatype.kind != "f" and datatype.dtype != wide:
+        limits = np.iinfo(datatype.dtype)  # type: ignore[type-var]
+        if flat.min() < limits.min or flat.max() > limits.max:
+            return None
+    try:
+        with np.errstate(over="raise"):
+            return flat.astype(datatype.dtype, copy=False).reshape(shape)
+    except FloatingPointError:
+        return None
+
+
+def _is_nested(data: Any, shape: tuple[int, ...]) -> bool:
+    return len(shape) > 1 and len(data) > 0 and isinstance(data[0], _ARRAYS)
+
+
+def _misfit(data: Any, shape: tuple[int, ...]) -> str:
+    """How `data` misses `shape`, flat and nested; empty where it fits. Looks at the arrays, not at their values."""
+    if not _is_nested(data, shape):
+        size = math.prod(shape)
+        return "" if len(data) == size else f"it needs {shorten(size)} values, data has {len(data):,}"
+    level = [data]
+    for depth, length in enumerate(shape, start=1):
+        if not set(map(type, level)) <= _ARRAYS_SET:
+            return f"at depth {depth} there is a value where an array belongs"
+        if odd := set(map(len, level)) - {length}:
+            return f"at depth {depth} there is an array of {min(odd):,} items, not {shorten(length)}"
+        if depth < len(shape):
+            level = list(itertools.chain.from_iterable(level))
+    return ""
+
+
+def _check_types(values: list[Any], datatype: Datatype, name: str) -> None:
+    accepted, expected = _ACCEPTED[datatype.kind]
+    if not set(map(type, values)) <= accepted:
+        position, value = next((at, value) for at, value in enumerate(values) if type(value) not in accepted)
+        came = shorten(value) if isinstance(value, (str, int, float, type(None))) else type_name(value)
+        raise InvalidRequest(
+            f"input '{name}': value {position:,} is {came}; {datatype.name} expects {expected}", subject=name
+        )
+
+
+def _integers(values: list[Any], datatype: Datatype, name: str) -> Array:
+    limits = np.iinfo(datatype.dtype)  # type: ignore[type-var]
+    for position, value in enumerate(values):
+        if isinstance(value, float) and not value.is_integer():
+            raise InvalidRequest(
+                f"input '{name}': value {position:,} is {shorten(value)}; {datatype.name} expects an integer",
+                subject=name,
+            )
+        if not limits.min <= value <= limits.max:
+            raise _out_of_range(position, value, datatype, name)
+    return np.array([int(value) for value in values], datatype.dtype)
+
+
+def _others(values: list[Any], datatype: Datatype, name: str) -> Array:
+    try:
+        with np.errstate(over="raise"):
+            # Floats go through float64, as they do on the fast way, so that both round alike; None becomes NaN there.
+            wide = np.array(values, np.float64 if datatype.kind == "f" else datatype.dtype)
+            return wide.astype(datatype.dtype, copy=False)
+    except (FloatingPointError, OverflowError):
+        limit = float(np.finfo(datatype.dtype).max)  # type: ignore[type-var]
+        position, value = next(
+            (at, value) for at, value in enumerate(values) if value is not None and limit < abs(value) != math.inf
+        )
+        raise _out_of_range(position, value, datatype, name) from None
+
+
+def _out_of_range(position: int, value: float, datatype: Datatype, name: str) -> InvalidRequest:
+    message = f"input '{name}': value {position:,} is {shorten(value)}, which is out of the range of {datatype.name}"
+    return InvalidRequest(message, subject=name)

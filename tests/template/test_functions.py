@@ -1,0 +1,97 @@
+"""How functions run: SnapStart only with what it allows, layers that publish versions, tracing, and the environment the library expects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+type EveryDeployment = list[tuple[dict[str, str], dict[str, Any]]]
+
+SNAPSTART_TMP_LIMIT_MB = 512
+
+
+def functions(deployed: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {name: each for name, each in deployed["Resources"].items() if each["Type"] == "AWS::Lambda::Function"}
+    assert found
+    return found
+
+
+def test_snapstart_is_on_for_published_versions_where_asked_and_nowhere_else(every_deployment: EveryDeployment) -> None:
+    for chosen, deployed in every_deployment:
+        applies = {
+            each["Properties"].get("SnapStart", {}).get("ApplyOn", "None") for each in functions(deployed).values()
+        }
+        assert applies == ({"PublishedVersions"} if chosen["SnapStart"] == "On" else {"None"})
+
+
+def test_snapstart_never_meets_what_it_forbids(every_deployment: EveryDeployment) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes; cfn-lint does not look at this."""
+    for _, deployed in every_deployment:
+        for name, function in functions(deployed).items():
+            properties = function["Properties"]
+            if properties.get("SnapStart", {}).get("ApplyOn") != "PublishedVersions":
+                continue
+            assert properties["Runtime"].startswith("python3.1")
+            assert "ImageUri" not in properties["Code"]
+            assert "FileSystemConfigs" not in properties
+            assert int(properties.get("EphemeralStorage", {}).get("Size", 512)) <= SNAPSTART_TMP_LIMIT_MB
+            for other in deployed["Resources"].values():
+                if other["Type"] in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+                    assert "ProvisionedConcurrencyConfig" not in other["Properties"]
+                assert other["Type"] != "AWS::ApplicationAutoScaling::ScalableTarget"
+            kinds = [
+                other["Type"]
+                for other in deployed["Resources"].values()
+                if other["Properties"].get("FunctionName") == {"Ref": name}
+            ]
+            assert {"AWS::Lambda::Version", "AWS::Lambda::Alias"} <= set(kinds), "a snapshot is taken of a version only"
+
+
+def test_a_version_that_is_replaced_is_deleted(every_deployment: EveryDeployment) -> None:
+    """Its snapshot is billed as long as it exists."""
+    for _, deployed in every_deployment:
+        versions = [each for each in deployed["Resources"].values() if each["Type"] == "AWS::Lambda::Version"]
+        assert {each["DeletionPolicy"] for each in versions} == {"Delete"}
+
+
+def test_layers_can_publish_versions(source: dict[str, Any]) -> None:
+    """All three are needed, and any one missing is silent: sam#3610, sam#2220."""
+    assert source["Globals"]["LayerVersion"]["PublishLambdaVersion"] is True
+    published = [each for each in source["Resources"].values() if "AutoPublishAlias" in each["Properties"]]
+    assert published
+    for function in published:
+        assert function["Properties"]["AutoPublishAliasAllProperties"] is True
+        assert all(list(layer) == ["Ref"] for layer in function["Properties"]["Layers"])
+
+
+def test_layers_are_built_by_makefile_and_not_kept(source: dict[str, Any]) -> None:
+    layers = {
+        name: each for name, each in source["Resources"].items() if each["Type"] == "AWS::Serverless::LayerVersion"
+    }
+    assert set(layers) == {"RuntimeLayer", "ServingLayer", "ModelsLayer"}
+    for layer in layers.values():
+        assert layer["Metadata"]["BuildMethod"] == "makefile"
+        assert layer["Properties"]["RetentionPolicy"] == "Delete"
+    assert {name for name, each in layers.items() if "CompatibleArchitectures" in each["Properties"]} == {
+        "RuntimeLayer"
+    }
+
+
+def test_the_environment_is_what_the_library_expects(every_deployment: EveryDeployment) -> None:
+    for _, deployed in every_deployment:
+        for function in functions(deployed).values():
+            assert function["Properties"]["Environment"]["Variables"] == {
+                "DESPLIEGUE_MODELS": "/opt/models",
+                "DESPLIEGUE_PRELOAD": "",
+                "OPENBLAS_NUM_THREADS": "1",
+                "ORT_DISABLE_TELEMETRY": "1",
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+                "POWERTOOLS_METRICS_NAMESPACE": "Despliegue",
+                "POWERTOOLS_SERVICE_NAME": "the-stack",
+            }
+
+
+def test_requests_are_traced_from_the_api_to_the_function(every_deployment: EveryDeployment) -> None:
+    for _, deployed in every_deployment:
+        assert deployed["Resources"]["ApiStage"]["Properties"]["TracingEnabled"] is True
+        for function in functions(deployed).values():
+            assert function["Properties"]["TracingConfig"] == {"Mode": "Active"}

@@ -1,0 +1,122 @@
+"""Parameters explain themselves, refuse what cannot be meant, and a changed one reaches the published version."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Properties of AWS::Lambda::Function that belong to the function and not to a version of it.
+UNVERSIONED = {"ReservedConcurrentExecutions", "Tags"}
+
+
+def test_every_parameter_is_described_and_has_a_default(source: dict[str, Any]) -> None:
+    for name, made in source["Parameters"].items():
+        assert made["Description"].endswith("."), name
+        assert "Default" in made, f"`sam deploy` would have to ask for {name}"
+
+
+def test_every_parameter_refuses_what_cannot_be_meant(source: dict[str, Any]) -> None:
+    for name, made in source["Parameters"].items():
+        if made["Type"] == "Number":
+            assert "MinValue" in made or "AllowedValues" in made, name
+        else:
+            assert "AllowedPattern" in made or "AllowedValues" in made, name
+        if "AllowedPattern" in made:
+            assert "ConstraintDescription" in made, f"CloudFormation would show {name}'s pattern instead of words"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PreloadModels", "", True),
+        ("PreloadModels", "birds", True),
+        ("PreloadModels", "birds@2,iris-v1.0", True),
+        ("PreloadModels", "birds, iris", False),
+        ("PreloadModels", "../birds", False),
+        ("PreloadModels", "birds@", False),
+        ("AlarmTopicArn", "arn:aws:sns:eu-west-1:123456789012:alarms", True),
+        ("AlarmTopicArn", "alarms", False),
+        ("StageName", "live", True),
+        ("StageName", "a/b", False),
+    ],
+)
+def test_patterns_take_what_they_say(source: dict[str, Any], name: str, value: str, *, allowed: bool) -> None:
+    assert bool(re.fullmatch(source["Parameters"][name]["AllowedPattern"], value)) == allowed
+
+
+def used_parameters(node: Any, template: dict[str, Any]) -> set[str]:
+    """The parameters that a part of the template depends on, through conditions too."""
+    if isinstance(node, list):
+        return {name for each in node for name in used_parameters(each, template)}
+    if not isinstance(node, dict):
+        return set()
+    found = set()
+    for key, value in node.items():
+        if key == "Ref" and value in template["Parameters"]:
+            found.add(value)
+        elif key == "Fn::Sub":
+            found |= set(re.findall(r"\$\{(\w+)\}", value)) & set(template["Parameters"])
+        elif key in ("Fn::If", "Condition"):
+            name = value[0] if key == "Fn::If" else value
+            found |= used_parameters(template["Conditions"][name], template)
+            found |= used_parameters(value[1:], template) if key == "Fn::If" else set()
+        else:
+            found |= used_parameters(value, template)
+    return found
+
+
+def test_the_versions_description_names_just_the_parameters_that_change_the_function(expanded: dict[str, Any]) -> None:
+    """Fewer, and a new value never reaches the alias; more, and Lambda refuses to publish an unchanged function again."""
+    resources = expanded["Resources"]
+    versions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Version"]
+    assert versions
+    for version in versions:
+        function = resources[version["FunctionName"]["Ref"]]["Properties"]
+        versioned = {key: value for key, value in function.items() if key not in UNVERSIONED}
+        assert used_parameters(version["Description"], expanded) == used_parameters(versioned, expanded)
+
+
+def test_the_versions_description_stays_within_lambdas_limit(
+    source: dict[str, Any], deploy: Callable[..., dict[str, Any]]
+) -> None:
+    longest = "m" * source["Parameters"]["PreloadModels"]["MaxLength"]
+    deployed = deploy(PreloadModels=longest, MemorySize="10240", Architecture="x86_64", LogLevel="CRITICAL")
+    [version] = [each for each in deployed["Resources"].values() if each["Type"] == "AWS::Lambda::Version"]
+    assert longest in version["Properties"]["Description"]
+    assert len(version["Properties"]["Description"]) <= 256
+
+
+def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-west-1", "AWS::Lambda::Version").schema
+    assert "/properties/Description" in schema["createOnlyProperties"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "where", "expected"),
+    [
+        ("MemorySize", "3008", ["MemorySize"], "3008"),
+        ("Architecture", "arm64", ["Architectures"], ["arm64"]),
+        ("LogLevel", "DEBUG", ["Environment", "Variables", "POWERTOOLS_LOG_LEVEL"], "DEBUG"),
+        ("PreloadModels", "birds@2", ["Environment", "Variables", "DESPLIEGUE_PRELOAD"], "birds@2"),
+        ("ReservedConcurrency", "7", ["ReservedConcurrentExecutions"], "7"),
+        ("SnapStart", "On", ["SnapStart", "ApplyOn"], "PublishedVersions"),
+    ],
+)
+def test_the_function_has_what_the_parameter_says(
+    deploy: Callable[..., dict[str, Any]], parameter: str, value: str, where: list[str], expected: object
+) -> None:
+    found = deploy(**{parameter: value})["Resources"]["PredictFunction"]["Properties"]
+    for key in where:
+        found = found[key]
+    assert found == expected
+
+
+def test_nothing_is_reserved_by_default(deploy: Callable[..., dict[str, Any]]) -> None:
+    assert "ReservedConcurrentExecutions" not in deploy()["Resources"]["PredictFunction"]["Properties"]
