@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,11 +164,10 @@ def every_deployment(expanded: dict[str, Any]) -> list[tuple[dict[str, str], dic
 
 @pytest.fixture(scope="session")
 def tool_environment() -> dict[str, str]:
-    """The environment for commands of this virtual environment: on PATH, offline, counting nothing."""
-    import sys
-
+    """For commands of this virtual environment: it on PATH, nobody's AWS account, no telemetry."""
     bin_folder = str(Path(sys.executable).parent)
-    return os.environ | {
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_CLI_"))}
+    return ours | {
         "PATH": os.pathsep.join([bin_folder, os.environ["PATH"]]),
         "AWS_DEFAULT_REGION": PSEUDO_PARAMETERS["AWS::Region"],
         "SAM_CLI_TELEMETRY": "0",

@@ -1,4 +1,4 @@
-"""How functions run: SnapStart only with what it allows, layers that publish versions, tracing, and the environment the library expects."""
+"""How functions run: SnapStart only with what it allows, layers that publish versions, tracing, environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_snapstart_is_on_for_published_versions_where_asked_and_nowhere_else(eve
 
 
 def test_snapstart_never_meets_what_it_forbids(every_deployment: EveryDeployment) -> None:
-    """https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes; cfn-lint does not look at this."""
+    """cfn-lint does not look at this: https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html."""
     for _, deployed in every_deployment:
         for name, function in functions(deployed).items():
             properties = function["Properties"]

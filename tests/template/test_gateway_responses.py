@@ -67,7 +67,7 @@ def test_every_reply_is_our_error_form(responses: dict[str, Any], kind: str) -> 
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind, status in STATUS.items() if kind == "DEFAULT_5XX" or (status or "").startswith("5")]
+    "kind", [kind for kind, status in STATUS.items() if kind == "DEFAULT_5XX" or str(status).startswith("5")]
 )
 def test_our_own_failures_carry_the_request_id(responses: dict[str, Any], kind: str) -> None:
     assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in message(responses[kind])

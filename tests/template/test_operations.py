@@ -1,4 +1,4 @@
-"""What running it needs: logs that end, alarms that ring, permissions with reasons, names that two stacks can share an account with."""
+"""What running it needs: logs that end, alarms that ring, permissions with reasons, names that two stacks can share."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 type EveryDeployment = list[tuple[dict[str, str], dict[str, Any]]]
 
-# Names that CloudFormation would rather make up itself. Those of a layer, an alias and a stage must be given: the stack's name is in
-# the first, the others live inside one function and one API.
+# Names that CloudFormation makes up itself unless told. Those of a layer, an alias and a stage must be given: the
+# stack's name is in the first, and the others live inside one function and one API.
 NAMES = {
     "AlarmName",
     "BucketName",
@@ -128,13 +128,10 @@ def test_permissions_name_actions_and_resources_unless_listed_with_a_reason(ever
 
 def test_every_function_has_a_role_of_this_template(every_deployment: EveryDeployment) -> None:
     for _, deployed in every_deployment:
+        roles = of_type(deployed, "AWS::IAM::Role")
         for function in of_type(deployed, "AWS::Lambda::Function").values():
-            assert function["Properties"]["Role"]["Fn::GetAtt"][0] in of_type(deployed, "AWS::IAM::Role")
-        managed = {
-            arn
-            for role in of_type(deployed, "AWS::IAM::Role").values()
-            for arn in role["Properties"].get("ManagedPolicyArns", [])
-        }
+            assert function["Properties"]["Role"]["Fn::GetAtt"][0] in roles
+        managed = {arn for role in roles.values() for arn in role["Properties"].get("ManagedPolicyArns", [])}
         assert managed <= {"arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
 
 

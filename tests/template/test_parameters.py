@@ -71,7 +71,7 @@ def used_parameters(node: Any, template: dict[str, Any]) -> set[str]:
 
 
 def test_the_versions_description_names_just_the_parameters_that_change_the_function(expanded: dict[str, Any]) -> None:
-    """Fewer, and a new value never reaches the alias; more, and Lambda refuses to publish an unchanged function again."""
+    """Fewer, and a new value never reaches the alias; more, and Lambda refuses to publish an unchanged function."""
     resources = expanded["Resources"]
     versions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Version"]
     assert versions
@@ -92,7 +92,7 @@ def test_the_versions_description_stays_within_lambdas_limit(
 
 
 def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
-    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-west-1", "AWS::Lambda::Version").schema
     assert "/properties/Description" in schema["createOnlyProperties"]

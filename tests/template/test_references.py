@@ -1,4 +1,4 @@
-"""The deployed stack hangs together: every reference names what exists under the same conditions, and none goes in a circle."""
+"""The stack hangs together: every reference names what exists under the same conditions, none goes in a circle."""
 
 from __future__ import annotations
 

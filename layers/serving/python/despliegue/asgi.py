@@ -1,4 +1,4 @@
-"""The ASGI adapter: the same core that Lambda has, on any ASGI server. Source: asgi.readthedocs.io, HTTP and lifespan."""
+"""The ASGI adapter: the core that Lambda has, on any ASGI server. Source: asgi.readthedocs.io, HTTP and lifespan."""
 
 import asyncio
 import logging

@@ -63,7 +63,8 @@ def _parse_slowly(body: bytes, refusal: str) -> Any:
     """Parse what simdjson refused: to accept numbers that it cannot hold, or to say clearly what is wrong.
 
     Python's parser reads 1e999 as infinity, which is how infinities travel in valid JSON, and integers of any size,
-    which then are refused as out of their datatype's range. Nothing else that simdjson refuses is accepted.
+    which then are refused as out of their datatype's range. Of what else it takes and simdjson does not (half of a
+    surrogate pair, any depth), nothing is accepted.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -83,7 +84,7 @@ def _parse_slowly(body: bytes, refusal: str) -> Any:
         raise InvalidRequest("the body holds an integer of more than 4,300 digits") from error
     if "DEPTH_ERROR" in refusal:
         raise InvalidRequest(f"the body is nested too deep; the limit is {MAX_DEPTH:,} levels")
-    if "NUMBER_ERROR" not in refusal or _has_lone_surrogate(document):
+    if _has_lone_surrogate(document):
         raise InvalidRequest("the body is not valid JSON: a string holds half of a surrogate pair")
     return document
 

@@ -1,0 +1,70 @@
+"""What every test may use: a model repository to fill, the events, and the requirement that CI skips nothing."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx.parser
+import pytest
+
+from despliegue.models import ModelRepository
+
+ROOT = Path(__file__).parent.parent
+
+IDENTITY = """
+    <ir_version: 10, opset_import: ["": 21]>
+    identity (float[N, 3] x) => (float[N, 3] y) { y = Identity(x) }
+"""
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's own folder."""
+    return ROOT
+
+
+@pytest.fixture
+def add_model(tmp_path: Path) -> Callable[..., Path]:
+    """Puts a model, in ONNX's text format, into the repository at `tmp_path / "models"`; gives its folder."""
+
+    def add(text: str = IDENTITY, name: str = "m", version: str = "1") -> Path:
+        folder = tmp_path / "models" / name / version
+        folder.mkdir(parents=True, exist_ok=True)
+        onnx.save(onnx.parser.parse_model(text), folder / "model.onnx")
+        return folder
+
+    return add
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    """The repository that `add_model` fills."""
+    (tmp_path / "models").mkdir(exist_ok=True)
+    return ModelRepository(tmp_path / "models")
+
+
+@pytest.fixture(scope="session")
+def load_event() -> Callable[[str], dict[str, Any]]:
+    """Reads `events/predict/NAME.json`."""
+
+    def load(name: str) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads((ROOT / "events" / "predict" / f"{name}.json").read_bytes())
+        return event
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[bool, str], None]:
+    """Skips a test where what it needs is missing; fails it there if REQUIRE_ALL=1, as CI sets it."""
+
+    def check(available: bool, reason: str) -> None:
+        if not available and os.environ.get("REQUIRE_ALL") == "1":
+            pytest.fail(f"REQUIRE_ALL=1, but {reason}")
+        if not available:
+            pytest.skip(reason)
+
+    return check

@@ -1,0 +1,60 @@
+"""The sample events, in a real Lambda container."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+EVENTS = Path(__file__).parents[2] / "events" / "predict"
+
+# The statuses of those that are not answered with 200.
+REFUSED = {
+    "invalid-base64": 400,
+    "invalid-content-type": 415,
+    "invalid-datatype": 400,
+    "invalid-empty-body": 400,
+    "invalid-json": 400,
+    "invalid-shape": 400,
+    "invalid-utf8": 400,
+    "invalid-value": 400,
+    "not-an-api-event": 400,
+    "unknown-model": 404,
+    "unknown-path": 404,
+    "unknown-version": 404,
+    "wrong-method": 405,
+}
+
+
+def assert_answered_as_named(event: str, reply: httpx.Response) -> None:
+    expected = REFUSED.get(event, 200)
+    assert reply.status_code == expected, reply.text
+    assert reply.headers["content-type"] == "application/json"
+    if expected != 200:
+        assert list(reply.json()) == ["error"]
+    elif "infer" in event:
+        assert reply.json()["model_name"] == "breast-cancer"
+        assert reply.json()["outputs"]
+
+
+@pytest.mark.parametrize("event", sorted(file.stem for file in EVENTS.glob("*.json")))
+def test_a_warm_container_answers_every_sample_event(
+    start_lambda: Callable[[Path], httpx.Response], event: str
+) -> None:
+    reply = start_lambda(EVENTS / f"{event}.json")
+
+    assert_answered_as_named(event, reply)
+
+
+@pytest.mark.parametrize("event", ["rest-infer", "http-infer", "invalid-shape"])
+def test_a_cold_container_answers_like_a_warm_one(
+    invoke: Callable[[Path], httpx.Response], start_lambda: Callable[[Path], httpx.Response], event: str
+) -> None:
+    cold, warm = invoke(EVENTS / f"{event}.json"), start_lambda(EVENTS / f"{event}.json")
+
+    assert_answered_as_named(event, cold)
+    assert cold.content == warm.content
+
+
+def test_every_refused_event_is_there() -> None:
+    assert {event for event in REFUSED if not (EVENTS / f"{event}.json").is_file()} == set()

@@ -1,0 +1,57 @@
+"""The layers' makefiles say what is missing in one line, rather than build what cannot run."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.template.built.conftest import Project
+
+
+@pytest.fixture
+def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
+    return new_project(tmp_path / "project")
+
+
+def make(project: Project, layer: str, target: str, *settings: str) -> tuple[int, str]:
+    artifacts = f"ARTIFACTS_DIR={project.folder / 'out'}"
+    done = project.run("make", "-C", str(project.layers / layer), target, artifacts, *settings)
+    return done.returncode, done.stderr
+
+
+def test_an_empty_repository_is_refused(project: Project) -> None:
+    """Lambda would refuse the empty layer, at the end of the deployment and in other words."""
+    shutil.rmtree(project.layers / "models/toy")
+    code, said = make(project, "models", "build-ModelsLayer")
+    assert code != 0
+    assert "despliegue add" in said
+
+
+@pytest.mark.parametrize(("layer", "target"), [("serving", "build-ServingLayer"), ("runtime", "build-RuntimeLayer")])
+def test_another_python_is_refused(project: Project, layer: str, target: str) -> None:
+    code, said = make(project, layer, target, "PYTHON=python3.13-not-here", "PLATFORM=x86_64")
+    assert code != 0
+    assert "python3.13 " in said
+    assert not (project.folder / "out/python").exists()
+
+
+def test_the_runtime_layer_is_not_built_for_no_architecture(project: Project) -> None:
+    code, said = make(project, "runtime", "build-RuntimeLayer")
+    assert code != 0
+    assert "PLATFORM" in said
+
+
+def test_a_download_that_is_not_what_was_pinned_is_refused(project: Project) -> None:
+    pins = project.layers / "runtime/requirements.txt"
+    name = "jmespath==1.1.0 \\\n"
+    assert name in pins.read_text()
+    pins.write_text(name + "    --hash=sha256:" + "0" * 64 + "\n")
+    code, said = make(project, "runtime", "build-RuntimeLayer", "PLATFORM=x86_64")
+    assert code != 0
+    assert "DO NOT MATCH THE HASHES" in said

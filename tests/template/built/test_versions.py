@@ -1,0 +1,83 @@
+"""A changed byte publishes another version for the alias; what is the same publishes none, wherever it is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.template.built.conftest import Project
+
+
+def published(expanded: dict[str, Any]) -> str:
+    """The logical id of the version that the alias points to: CloudFormation publishes when it is a new one."""
+    resources = expanded["Resources"]
+    version: str
+    [version] = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version"]
+    [alias] = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Alias"]
+    assert alias["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
+    return version
+
+
+@pytest.fixture(scope="module")
+def project(new_project: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return new_project(tmp_path_factory.mktemp("versions") / "project")
+
+
+@pytest.fixture(scope="module")
+def version(project: Project) -> str:
+    return published(project.package())
+
+
+def test_the_same_sources_publish_nothing_wherever_they_are_built(
+    version: str, new_project: Callable[[Path], Project], tmp_path: Path
+) -> None:
+    elsewhere = new_project(tmp_path / "another" / "folder of another name")
+    assert published(elsewhere.package()) == version
+
+
+@pytest.mark.parametrize(
+    ("changed", "before", "after"),
+    [
+        ("layers/models/toy/1/model.onnx", b"double", b"Double"),
+        ("layers/serving/python/despliegue/__init__.py", b'"""', b'""" '),
+        ("layers/runtime/Makefile", b"numpy/conftest.py", b"numpy/_conftest.py"),
+        ("functions/predict/app.py", b'"""', b'""" '),
+        ("template.yaml", b"OPENBLAS_NUM_THREADS: '1'", b"OPENBLAS_NUM_THREADS: '2'"),
+    ],
+)
+def test_one_byte_changes_the_published_version(
+    project: Project, version: str, changed: str, before: bytes, after: bytes
+) -> None:
+    path = project.folder / changed
+    original = path.read_bytes()
+    assert before in original
+    path.write_bytes(original.replace(before, after, 1))
+    try:
+        assert published(project.package()) != version
+    finally:
+        path.write_bytes(original)
+
+
+def test_what_is_not_deployed_publishes_nothing(project: Project, version: str) -> None:
+    """Caches, notes and private data beside the sources."""
+    strays = [
+        "layers/models/README.md",
+        "layers/models/toy/private/examples.json",
+        "layers/models/toy/1/.DS_Store",
+        "layers/serving/notes.txt",
+        "layers/serving/python/despliegue/__pycache__/errors.cpython-312.pyc",
+        "layers/serving/python/despliegue.egg-info/PKG-INFO",
+        "functions/predict/__pycache__/app.cpython-313.pyc",
+    ]
+    for stray in strays:
+        path = project.folder / stray
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("stray")
+    with (project.layers / "runtime/requirements.txt").open("a") as pins:
+        pins.write("# a comment\n")
+    assert published(project.package()) == version

@@ -1,0 +1,172 @@
+"""The model repository: names, versions, the default, loading on first use, following the files."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from despliegue.errors import ModelNotFound, ModelNotReady
+from despliegue.models import Model, ModelRepository
+
+type AddModel = Callable[..., Path]
+
+DOUBLE = """
+    <ir_version: 10, opset_import: ["": 21]>
+    double (float[N, 3] x) => (float[N, 3] y) { y = Add(x, x) }
+"""
+
+
+def test_versions_are_in_numeric_order_and_the_highest_is_the_default(
+    add_model: AddModel, repository: ModelRepository
+) -> None:
+    for version in ("9", "10", "1.9", "1.10", "2"):
+        add_model(version=version)
+
+    assert repository.versions("m") == ["1.9", "1.10", "2", "9", "10"]
+    assert repository.get("m").version == "10"
+    assert repository.get("m", "2").version == "2"
+
+
+def test_a_manifest_of_the_model_chooses_the_default(add_model: AddModel, repository: ModelRepository) -> None:
+    for version in ("1", "2"):
+        add_model(version=version)
+    (repository.root / "m" / "manifest.json").write_text(json.dumps({"default_version": "1"}))
+
+    assert repository.get("m").version == "1"
+
+
+def test_a_default_that_is_not_there_is_not_ready(add_model: AddModel, repository: ModelRepository) -> None:
+    add_model()
+    (repository.root / "m" / "manifest.json").write_text(json.dumps({"default_version": "7"}))
+
+    with pytest.raises(ModelNotReady, match="makes '7' the default version, but the versions are 1"):
+        repository.get("m")
+
+
+@pytest.mark.parametrize("name", ["nope", "..", "../m", "m/1", "", ".hidden", "ma\u00f1ana", "m\n"])
+def test_a_name_that_is_not_there_is_not_found(add_model: AddModel, repository: ModelRepository, name: str) -> None:
+    add_model()
+
+    with pytest.raises(ModelNotFound):
+        repository.get(name)
+
+
+@pytest.mark.parametrize("version", ["2", "..", "../1", "."])
+def test_a_version_that_is_not_there_is_not_found(
+    add_model: AddModel, repository: ModelRepository, version: str
+) -> None:
+    add_model()
+
+    with pytest.raises(ModelNotFound, match=r"model 'm' has no version '.*'; it has 1"):
+        repository.get("m", version)
+
+
+def test_stray_files_are_no_models(add_model: AddModel, repository: ModelRepository) -> None:
+    add_model()
+    (repository.root / "Makefile").write_text("all:")
+    (repository.root / "empty" / "1").mkdir(parents=True)
+    (repository.root / "m" / "notes.txt").write_text("hello")
+
+    assert repository.names() == ["m"]
+    assert repository.versions("m") == ["1"]
+
+
+def test_an_absent_folder_has_no_models(tmp_path: Path) -> None:
+    assert ModelRepository(tmp_path / "none").names() == []
+
+
+def test_a_broken_model_says_why_while_the_others_serve(add_model: AddModel, repository: ModelRepository) -> None:
+    add_model(name="good")
+    (add_model(name="bad") / "model.onnx").write_bytes(b"")
+
+    assert repository.preload(["bad", "good"], within=10) == [
+        f"bad: {repository.state('bad', '1').reason}",
+    ]
+    assert repository.state("bad", "1").ready is False
+    assert repository.state("good", "1").ready is True
+    for _ in range(2):
+        with pytest.raises(ModelNotReady, match="cannot load"):
+            repository.get("bad")
+
+
+def test_nothing_is_loaded_before_it_is_asked_for(
+    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        add_model(name=f"m{number}")
+    loaded: list[str] = []
+    load = Model.load
+    monkeypatch.setattr(Model, "load", lambda folder, name, *rest: (loaded.append(name), load(folder, name, *rest))[1])
+
+    repository.preload(["m3"], within=10)
+    repository.names()
+    repository.get("m7")
+    repository.get("m7")
+
+    assert loaded == ["m3", "m7"]
+    assert repository.state("m0", "1").ready is None
+
+
+def test_a_slow_model_does_not_hold_up_the_start_and_is_served_when_it_is_there(
+    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("slow", "next"):
+        add_model(name=name)
+    go_on = threading.Event()
+    load = Model.load
+    monkeypatch.setattr(Model, "load", lambda *arguments: (go_on.wait(10), load(*arguments))[1])
+
+    problems = repository.preload(["slow", "next"], within=0.05)
+
+    assert problems == [f"{name}: not loaded after 0.05 s; it loads on first use" for name in ("slow", "next")]
+    go_on.set()
+    assert repository.get("slow").name == "slow"
+    assert repository.get("next").name == "next"
+
+
+def test_many_threads_load_a_model_once(
+    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_model()
+    loads: list[str] = []
+    load = Model.load
+    monkeypatch.setattr(
+        Model, "load", lambda folder, *rest: (loads.append(str(folder)), time.sleep(0.05), load(folder, *rest))[2]
+    )
+
+    with ThreadPoolExecutor(8) as pool:
+        models = set(pool.map(lambda _: repository.get("m"), range(8)))
+
+    assert len(models) == len(loads) == 1
+
+
+def test_a_changed_model_is_loaded_anew_once_its_files_rest(add_model: AddModel, repository: ModelRepository) -> None:
+    add_model()
+    before = repository.get("m")
+    assert repository.refresh() == repository.refresh() == []
+
+    add_model(DOUBLE)
+
+    assert repository.refresh() == [], "the files may still be being copied"
+    assert repository.get("m") is before
+    assert repository.refresh() == [("m", "1")]
+    assert repository.get("m") is not before
+
+
+def test_a_model_that_is_gone_is_dropped_and_a_new_version_becomes_the_default(
+    add_model: AddModel, repository: ModelRepository
+) -> None:
+    add_model()
+    repository.get("m")
+    add_model(version="2")
+    shutil.rmtree(repository.root / "m" / "1")
+
+    assert [repository.refresh(), repository.refresh()] == [[], [("m", "1")]]
+    assert repository.get("m").version == "2"
+    with pytest.raises(ModelNotFound):
+        repository.get("m", "1")
