@@ -77,7 +77,7 @@ def serve(
     """Serve the repository's models over HTTP on this machine."""
     _open(models)
     _require_free(host, port)
-    ServerSettings(str(models.resolve()), f"http://{host}:{port}").write(os.environ)
+    ServerSettings(str(models.resolve()), host, port).write(os.environ)
     # Imported here: only this command needs the server.
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings

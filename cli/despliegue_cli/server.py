@@ -25,11 +25,13 @@ class ServerSettings:
 
     Attributes:
         models: root of the model repository.
-        url: where the server is reached.
+        host: the address that it listens on.
+        port: the port.
     """
 
     models: str
-    url: str
+    host: str
+    port: int
 
     def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
         """Put the settings where the worker, a new process, finds them."""
@@ -48,12 +50,26 @@ def create_application() -> Application:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(_refresh(repository))
-        print(greeting(repository, settings.url), flush=True)
+        tasks = [asyncio.create_task(_greet(repository, settings)), asyncio.create_task(_refresh(repository))]
         yield
-        refreshing.cancel()
+        for task in tasks:
+            task.cancel()
 
     return Application(InferenceService(repository), Limits(threads=os.cpu_count() or 1), lifespan)
+
+
+async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
+    """Say where, once a connection is taken: whoever pastes the line, or waits for it, gets an answer."""
+    text = await asyncio.to_thread(greeting, repository, f"http://{settings.host}:{settings.port}")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(settings.host, settings.port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            print(text, flush=True)
+            return
 
 
 async def _refresh(repository: ModelRepository) -> None:

@@ -30,7 +30,7 @@ def test_no_rule_is_ignored(root: Path) -> None:
     assert not list(root.glob(".cfnlintrc*"))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # samcli calls deprecated parts of samtranslator and jsonschema
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in what samcli calls
 def test_sam_local_finds_the_function_behind_every_path(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads the integrations' addresses by a pattern of its own, and drops without a word what does not match."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")

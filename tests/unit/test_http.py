@@ -133,9 +133,7 @@ def test_a_model_that_loads_is_ready(ask: Ask, path: str) -> None:
     assert (response.status, json.loads(response.body)) == (200, {"name": "m", "ready": True, "live": True})
 
 
-@pytest.mark.parametrize(
-    ("path", "version"), [("/v2/models/m/infer", "2"), ("/v2/models/m/versions/1/infer", "1")]
-)
+@pytest.mark.parametrize(("path", "version"), [("/v2/models/m/infer", "2"), ("/v2/models/m/versions/1/infer", "1")])
 def test_inference(ask: Ask, path: str, version: str) -> None:
     response = ask("POST", path, {"inputs": [X, K]}, content_type="application/json; charset=utf-8")
 

@@ -88,10 +88,10 @@ def test_empty_tensors_need_no_values() -> None:
     ],
 )
 def test_a_mistake_is_named(text: str, datatype: str, shape: tuple[int, ...], says: str) -> None:
+    data = parse_object(f'{{"data": {text}}}'.encode())["data"]
+
     with pytest.raises(InvalidRequest) as caught:
-        # As the whole request would: what the fast way cannot see, the count of arrays sends to the careful one.
-        data = parse_object(f'{{"data": {text}}}'.encode())["data"]
-        tensors.decode(data, DATATYPES[datatype], shape, "x")
+        # What the fast way cannot see, the count of arrays over the whole body sends on to the careful one.
         tensors.decode_carefully(data, DATATYPES[datatype], shape, "x")
 
     assert says in str(caught.value)

@@ -1,0 +1,68 @@
+"""The ASGI adapter, driven as a server drives it."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from despliegue.asgi import Application, Limits
+from despliegue.http import InferenceService
+from despliegue.models import ModelRepository
+
+
+async def ask(application: Application, *messages: dict[str, Any], wait: float = 0, **scope: Any) -> tuple[int, Any]:
+    """One request made of `messages`, the last after `wait` seconds; the status and the JSON of the reply."""
+    sent: list[dict[str, Any]] = []
+    incoming = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        message = next(incoming, None)
+        if message is None:
+            await asyncio.sleep(wait)
+            return {"type": "http.request", "more_body": False}
+        return message
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await application({"type": "http", "method": "GET", "path": "/v2", "headers": [], **scope}, receive, send)
+    start, body = sent
+    assert dict(start["headers"])[b"content-length"] == str(len(body["body"])).encode()
+    return start["status"], json.loads(body["body"])
+
+
+@pytest.fixture
+def application(repository: ModelRepository) -> Application:
+    return Application(InferenceService(repository), Limits(body_bytes=10, body_seconds=0.1, threads=1))
+
+
+def test_a_mounted_application_ignores_where_it_is_mounted(application: Application) -> None:
+    status, body = asyncio.run(ask(application, path="/prefix/v2", root_path="/prefix"))
+
+    assert (status, body["name"]) == (200, "despliegue")
+
+
+def test_a_body_over_the_limit_is_413_before_it_is_all_there(application: Application) -> None:
+    piece = {"type": "http.request", "body": b"12345678", "more_body": True}
+
+    status, body = asyncio.run(ask(application, piece, piece, method="POST", wait=1000))
+
+    assert status == 413
+    assert "over the 10 bytes that this server takes" in body["error"]
+
+
+def test_a_body_that_does_not_come_is_408(application: Application) -> None:
+    piece = {"type": "http.request", "body": b"1", "more_body": True}
+
+    status, body = asyncio.run(ask(application, piece, method="POST", wait=1000))
+
+    assert status == 408
+    assert body["error"] == "the body did not arrive within 0.1 seconds"
+
+
+def test_other_scopes_are_refused(application: Application) -> None:
+    async def nothing(*_: Any) -> Any: ...
+
+    with pytest.raises(ValueError, match="scope type websocket is not served"):
+        asyncio.run(application({"type": "websocket"}, nothing, nothing))
