@@ -1,4 +1,4 @@
-"""The server on this machine: what it prints, how it behaves under slow clients, long inferences and changing models."""
+"""The server on this machine: what it prints; slow clients, long inferences, changing models."""
 
 import json
 import shutil

@@ -1,0 +1,148 @@
+"""What the README shows, from a fresh clone: `make serve`, the calls, the client, the commands."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SETUP_SECONDS = 180
+
+
+def transcripts(root: Path) -> dict[str, str]:
+    """The README's console blocks: each command with the output it shows."""
+    blocks = re.findall(r"```console\n\$ (.*?)\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    return dict(blocks)
+
+
+@pytest.fixture(scope="module")
+def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as a clone has it: what git tracks, or would."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(clone: Path) -> Iterator[tuple[int, str]]:
+    """`make serve` in the clone: its port, and all that it printed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "MAKE", "MFLAGS"))
+    }
+    environment["PATH"] = os.pathsep.join(
+        part for part in environment["PATH"].split(os.pathsep) if not part.startswith(str(Path(sys.executable).parent))
+    )
+    process = subprocess.Popen(
+        ["make", "serve", f"PORT={port}"],
+        cwd=clone,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    printed: list[str] = []
+    ready = threading.Event()
+
+    def collect() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            printed.append(line)
+            if line.startswith("curl "):
+                ready.set()
+        ready.set()
+
+    reader = threading.Thread(target=collect)
+    reader.start()
+    in_time = ready.wait(SETUP_SECONDS)
+    try:
+        assert in_time, printed
+        assert process.poll() is None, printed
+        yield port, "".join(printed)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+        reader.join()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_make_serve_prints_what_the_readme_shows(root: Path, served: tuple[int, str]) -> None:
+    port, printed = served
+
+    assert printed.replace(str(port), "8080").endswith(transcripts(root)["make serve"])
+
+
+def test_the_readmes_calls_get_the_answers_it_shows(root: Path, served: tuple[int, str]) -> None:
+    port, _ = served
+    calls = {command: shown for command, shown in transcripts(root).items() if command.startswith("curl")}
+    assert len(calls) == 2
+    assert transcripts(root)["make serve"].splitlines()[-1] in calls, "it shows the answer to the call that it prints"
+
+    for command, shown in calls.items():
+        done = subprocess.run(
+            command.replace("8080", str(port)), shell=True, capture_output=True, text=True, check=True, timeout=60
+        )
+        assert json.loads(done.stdout) == json.loads(shown)
+
+
+def test_the_readmes_python_client_works(root: Path, served: tuple[int, str]) -> None:
+    port, _ = served
+    (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("8080", str(port))], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.strip() in ("['benign' 'benign']", "['malignant' 'malignant']")
+
+
+def test_inspect_prints_what_the_readme_shows(root: Path, clone: Path, served: tuple[int, str]) -> None:
+    environment = {**os.environ, "PATH": f"{clone / '.venv' / 'bin'}:{os.environ['PATH']}", "COLUMNS": "120"}
+
+    done = subprocess.run(
+        ["despliegue", "inspect", "breast-cancer"],
+        cwd=clone,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert [line.rstrip() for line in done.stdout.splitlines()][:7] == transcripts(root)[
+        "despliegue inspect breast-cancer"
+    ].splitlines()
+
+
+def test_what_the_readme_says_of_the_stack_is_there(root: Path) -> None:
+    """The deployment itself needs an account; its names are checked, and tests/template does the rest."""
+    text = (root / "README.md").read_text()
+    template = (root / "template.yaml").read_text()
+    outputs = re.findall(r"^  (\w+):$", template.split("\nOutputs:")[1], re.MULTILINE)
+
+    assert set(re.findall(r"`(ApiUrl|ShowApiKey)`", text)) <= set(outputs)
+    assert "  AuthMode:\n" in template
+    for name in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (root / name).exists(), f"the README links {name}"
