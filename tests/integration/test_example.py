@@ -1,5 +1,6 @@
 """The example model is what its script trains, and answers as scikit-learn does."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,7 @@ from despliegue.models import Model, ModelRepository
 def example(root: Path) -> Any:
     """The training script, as a module."""
     sys.path.insert(0, str(root / "examples"))
-    import breast_cancer
-
-    yield breast_cancer
+    yield importlib.import_module("breast_cancer")
     sys.path.remove(str(root / "examples"))
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,27 @@ from despliegue.errors import ModelNotFound, ModelNotReady
 from despliegue.models import Model, ModelRepository
 
 type AddModel = Callable[..., Path]
+type OnLoad = Callable[[Callable[[str], object]], None]
 
 DOUBLE = """
     <ir_version: 10, opset_import: ["": 21]>
     double (float[N, 3] x) => (float[N, 3] y) { y = Add(x, x) }
 """
+
+
+@pytest.fixture
+def on_load(monkeypatch: pytest.MonkeyPatch) -> OnLoad:
+    """Has a function called with the model's name each time one is loaded, before it is."""
+    load = Model.load
+
+    def watch(call: Callable[[str], object]) -> None:
+        def watched(folder: Path, name: str, *rest: Any) -> Model:
+            call(name)
+            return load(folder, name, *rest)
+
+        monkeypatch.setattr(Model, "load", watched)
+
+    return watch
 
 
 def test_versions_are_in_numeric_order_and_the_highest_is_the_default(
@@ -95,13 +112,12 @@ def test_a_broken_model_says_why_while_the_others_serve(add_model: AddModel, rep
 
 
 def test_nothing_is_loaded_before_it_is_asked_for(
-    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+    add_model: AddModel, repository: ModelRepository, on_load: OnLoad
 ) -> None:
     for number in range(20):
         add_model(name=f"m{number}")
     loaded: list[str] = []
-    load = Model.load
-    monkeypatch.setattr(Model, "load", lambda folder, name, *rest: (loaded.append(name), load(folder, name, *rest))[1])
+    on_load(loaded.append)
 
     repository.preload(["m3"], within=10)
     repository.names()
@@ -113,13 +129,12 @@ def test_nothing_is_loaded_before_it_is_asked_for(
 
 
 def test_a_slow_model_does_not_hold_up_the_start_and_is_served_when_it_is_there(
-    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+    add_model: AddModel, repository: ModelRepository, on_load: OnLoad
 ) -> None:
     for name in ("slow", "next"):
         add_model(name=name)
     go_on = threading.Event()
-    load = Model.load
-    monkeypatch.setattr(Model, "load", lambda *arguments: (go_on.wait(10), load(*arguments))[1])
+    on_load(lambda _: go_on.wait(10))
 
     problems = repository.preload(["slow", "next"], within=0.05)
 
@@ -129,15 +144,15 @@ def test_a_slow_model_does_not_hold_up_the_start_and_is_served_when_it_is_there(
     assert repository.get("next").name == "next"
 
 
-def test_many_threads_load_a_model_once(
-    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_threads_load_a_model_once(add_model: AddModel, repository: ModelRepository, on_load: OnLoad) -> None:
     add_model()
     loads: list[str] = []
-    load = Model.load
-    monkeypatch.setattr(
-        Model, "load", lambda folder, *rest: (loads.append(str(folder)), time.sleep(0.05), load(folder, *rest))[2]
-    )
+
+    def slowly(name: str) -> None:
+        loads.append(name)
+        time.sleep(0.05)
+
+    on_load(slowly)
 
     with ThreadPoolExecutor(8) as pool:
         models = set(pool.map(lambda _: repository.get("m"), range(8)))
