@@ -2,14 +2,18 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from despliegue.aws.gateway import MAX_ENVELOPE, read_event, write_envelope
-from despliegue.errors import InvalidRequest, PayloadTooLarge
+from despliegue.errors import InvalidRequest, MethodNotAllowed, PathNotFound, PayloadTooLarge
 from despliegue.http import Response
+from despliegue.http.routes import ROUTES, find_route
 
 type LoadEvent = Callable[[str], dict[str, Any]]
 
@@ -33,6 +37,21 @@ def test_every_payload_version_gives_the_same_request(load_event: LoadEvent, nam
     assert request.headers["content-type"] == "application/json"
     assert json.loads(request.body)["inputs"][0]["name"] == "input"
     assert request.id
+
+
+def test_there_is_an_event_for_every_route_in_every_payload_version(root: Path, load_event: LoadEvent) -> None:
+    found: dict[str, set[Any]] = {"1.0": set(), "2.0": set()}
+    for path in (root / "events" / "predict").glob("*.json"):
+        event = load_event(path.stem)
+        with suppress(InvalidRequest, MethodNotAllowed, PathNotFound):
+            request = read_event(event)
+            call, parameters = find_route(request.method, request.path)
+            found[event.get("version", "1.0")].add((call, frozenset(parameters)))
+
+    routes = {
+        (call, frozenset(re.findall(r"{(\w+)}", route.path))) for route in ROUTES for call in route.calls.values()
+    }
+    assert found == {"1.0": routes, "2.0": routes}
 
 
 def test_a_custom_domains_base_path_is_dropped_without_a_proxy_route_too(load_event: LoadEvent) -> None:

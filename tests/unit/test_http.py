@@ -1,6 +1,7 @@
 """The HTTP core: a request in, a response out, on real models."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,19 @@ def test_inputs_that_do_not_fit_are_400(ask: Ask, inputs: list[Any], says: str) 
     assert says in error(response)
     assert response.outcome.error == "InvalidRequest"
     assert response.outcome.model == "m"
+
+
+def test_a_huge_shape_with_little_data_allocates_nothing(ask: Ask) -> None:
+    infer(ask, X, K)
+    tracemalloc.start()
+    try:
+        response = infer(ask, {**X, "shape": [10**9, 2]}, K)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert response.status == 400
+    assert peak < 100_000
 
 
 @pytest.mark.parametrize(
