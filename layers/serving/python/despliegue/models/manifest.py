@@ -22,10 +22,13 @@ class Feature:
     Attributes:
         name: as in the training data.
         kind: `number` or `category`.
+        missing: what the model takes for a missing value: `NaN` for numbers, usually the empty string for categories;
+            None where it takes none.
     """
 
     name: str
     kind: str = "number"
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
