@@ -3,7 +3,7 @@
 Budgets: ≤ 1.40 × `python -c "import numpy, onnxruntime"`, logs and metrics on; peak memory ≤ 65 MB (10⁶ bytes) for the
 small example model.
 
-    python -m benchmarks.cold [--rounds N] [--json] [--save] [--built]
+    python -m benchmarks.cold [--rounds N] [--json] [--save]
 
 The child is the real functions/predict/app.py on events/predict/rest-infer.json, in the environment that template.yaml
 sets. The clock runs from the spawn until the reply is there, and for the baseline until both imports are done; what a
@@ -11,8 +11,8 @@ process does at its end is in neither, since on Lambda it does not end.
 
 Both kinds of children import as on Lambda: `-S -s -P` with an explicit path, so that the virtual environment's .pth
 files, the editable install's finder and the user's site, which Lambda has not, cost nothing. The packages are the
-virtual environment's, or with --built those of the trimmed layers that `sam build` left. Their .pyc are there: an
-uncounted first round writes what is missing.
+virtual environment's, or with BENCHMARK_BUILT=1 those of the trimmed layers that `sam build` left. Their .pyc are
+there: an uncounted first round writes what is missing.
 
 A round runs every kind of child once, in turn, and the ratio is taken within the round, so that a busy moment of the
 machine falls on all of them. The `cpu` ratio is of processor time, which other processes disturb less.
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str], variables: dict[str, str]) -> Sample:
         RuntimeError: it failed.
     """
     read, write = os.pipe()
-    with open(read, "rb") as pipe:  # noqa: PTH123
+    with open(read, "rb") as pipe:
         started = time.perf_counter()
         # Its metrics line goes where it costs a system call, as on Lambda, and disturbs no table.
         child = subprocess.Popen(

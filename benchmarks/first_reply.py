@@ -8,10 +8,10 @@ import os
 import sys
 import time
 
-import app
+import app  # type: ignore[import-not-found]  # functions/predict is on the path of this process only
 
 # json is what the runtime client reads events with, so it is imported on Lambda as well.
-with open(os.environ["EVENT"], "rb") as file:  # noqa: PTH123
+with open(os.environ["EVENT"], "rb") as file:
     event = json.load(file)
 
 

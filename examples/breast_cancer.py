@@ -22,6 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from despliegue.models.manifest import Feature, Manifest
 
+ROOT = Path(__file__).parent.parent
 NAME, VERSION = "breast-cancer", "1"
 
 
@@ -48,6 +49,8 @@ def convert(classifier: GradientBoostingClassifier) -> onnx.ModelProto:
         options={"zipmap": False},
         target_opset={"": 21, "ai.onnx.ml": 3},
     )
+    # skl2onnx lists them in any order; this way the same training gives the same bytes.
+    model.opset_import.sort(key=lambda opset: opset.domain)
     return model
 
 
@@ -66,7 +69,7 @@ def describe(classifier: GradientBoostingClassifier) -> Manifest:
 def main() -> None:
     """Train, convert, write."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--models", type=Path, default=Path("layers/models"))
+    arguments.add_argument("--models", type=Path, default=ROOT / "layers" / "models")
     folder: Path = arguments.parse_args().models / NAME / VERSION
     folder.mkdir(parents=True, exist_ok=True)
     classifier = train()

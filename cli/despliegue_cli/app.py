@@ -8,6 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from despliegue.errors import DespliegueError
@@ -47,7 +48,8 @@ def list_models(models: Models = Path(DEFAULT_MODELS), as_json: AsJson = False) 
         return
     table = Table("model", "version", "default", "size", "description")
     for row in rows:
-        table.add_row(row["name"], row["version"], "✓" if row["default"] else "", row["size"], row["description"])
+        size, description = describe.as_text("size", row["size"]), escape(row["description"])
+        table.add_row(row["name"], row["version"], "✓" if row["default"] else "", size, description)
     console.print(table)
 
 
@@ -64,7 +66,7 @@ def inspect(
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for key, value in facts.items():
-        table.add_row(f"[bold]{key}", describe.as_text(value))
+        table.add_row(f"[bold]{key}", escape(describe.as_text(key, value)))
     console.print(table)
 
 
@@ -76,8 +78,8 @@ def serve(
 ) -> None:
     """Serve the repository's models over HTTP on this machine."""
     _open(models)
-    _require_free(host, port)
-    ServerSettings(str(models.resolve()), host, port).write(os.environ)
+    address = _free_address(host, port)
+    ServerSettings(str(models.resolve()), address, port).write(os.environ)
     # Imported here: only this command needs the server.
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -87,7 +89,7 @@ def serve(
     Server(
         "despliegue_cli.server:create_application",
         factory=True,
-        address=host,
+        address=address,
         port=port,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
@@ -104,8 +106,8 @@ def _open(models: Path) -> ModelRepository:
     return ModelRepository(models)
 
 
-def _require_free(host: str, port: int) -> None:
-    """Say clearly that the port is taken, before a server process is started to find out."""
+def _free_address(host: str, port: int) -> str:
+    """The IP address of `host`, if `port` is free there: said clearly before a server process finds out otherwise."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -113,6 +115,7 @@ def _require_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise DespliegueError(f"cannot listen on {host}:{port}: {error.strerror}; --port takes another one") from error
+    return str(address[0])
 
 
 def _print_json(document: object) -> None:

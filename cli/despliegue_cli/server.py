@@ -1,26 +1,31 @@
 """The local server's worker process: the ASGI application over a model repository that follows its files."""
 
 import asyncio
+import logging
 import os
+import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+import msgspec
+import numpy as np
 import orjson
 
 from despliegue.asgi import Application, Limits
+from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService
-from despliegue.models import ModelRepository
-from despliegue_cli.describe import greeting
+from despliegue.models import Model, ModelRepository
 
 ENVIRONMENT_VARIABLE = "DESPLIEGUE_SERVE"
 REFRESH_SECONDS = 0.5
+NAMES_SHOWN = 5
+
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
+class ServerSettings(msgspec.Struct, frozen=True):
     """What `despliegue serve` tells its worker, through one environment variable.
 
     Attributes:
@@ -35,12 +40,12 @@ class ServerSettings:
 
     def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
         """Put the settings where the worker, a new process, finds them."""
-        environment[ENVIRONMENT_VARIABLE] = orjson.dumps(asdict(self)).decode()
+        environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(self).decode()
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
         """The settings that `write` put there."""
-        return cls(**orjson.loads(environment[ENVIRONMENT_VARIABLE]))
+        return msgspec.json.decode(environment[ENVIRONMENT_VARIABLE], type=cls)
 
 
 def create_application() -> Application:
@@ -60,7 +65,7 @@ def create_application() -> Application:
 
 async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
     """Say where, once a connection is taken: whoever pastes the line, or waits for it, gets an answer."""
-    text = await asyncio.to_thread(greeting, repository, f"http://{settings.host}:{settings.port}")
+    text = await asyncio.to_thread(greeting, repository, url(settings.host, settings.port))
     while True:
         try:
             _, writer = await asyncio.open_connection(settings.host, settings.port)
@@ -75,5 +80,44 @@ async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
 async def _refresh(repository: ModelRepository) -> None:
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
-        for name, version in await asyncio.to_thread(repository.refresh):
-            print(f"{name} {version}: its files changed; loaded anew", flush=True)
+        try:
+            for sentence in await asyncio.to_thread(repository.refresh):
+                print(sentence, flush=True)
+        except Exception:  # a server that no longer follows its files must at least go on trying, and say so
+            _log.exception("the models could not be brought up to date")
+
+
+def url(host: str, port: int) -> str:
+    """Where the server is reached from this machine."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 – compared, not listened on
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def greeting(repository: ModelRepository, where: str) -> str:
+    """What is printed when the server answers: where and, on the last line, a call to paste."""
+    names = list(repository.index())
+    if not names:
+        return f"Serving no model yet on {where}: put one at {repository.root}/<name>/<version>/model.onnx"
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    warnings = []
+    for name in names:
+        try:
+            call = curl(repository.get(name), where)
+        except DespliegueError as error:
+            warnings.append(f"warning: {error}")
+        else:
+            return "\n".join([*warnings, f"Serving {', '.join(names[:NAMES_SHOWN])}{more} on {where}. Try:", call])
+    return "\n".join([*warnings, f"Serving on {where}, but no model is ready"])
+
+
+def curl(model: Model, where: str) -> str:
+    """A call with the manifest's example, or with a row of zeros where it has none that fits."""
+    inputs = []
+    for name, zeros in model.zeros().items():
+        spec = model.signature.inputs[name]
+        example = model.manifest.example.get(name)
+        shape = list(np.shape(example)) if example is not None else list(zeros.shape)
+        data = example if example is not None and spec.fits(tuple(shape)) else zeros.ravel().tolist()
+        inputs.append({"name": name, "shape": shape, "datatype": spec.datatype.name, "data": data})
+    body = shlex.quote(orjson.dumps({"inputs": inputs}).decode())
+    return f"curl -s {where}/v2/models/{model.name}/infer -H 'Content-Type: application/json' -d {body}"

@@ -1,5 +1,9 @@
 """PredictFunction: an API Gateway event in, an API Gateway reply out."""
 
+import gc
+
+gc.disable()  # what is made here stays: looking for garbage in it would take a twentieth of the cold start
+
 import os
 from typing import Any
 
@@ -7,6 +11,9 @@ from despliegue.aws.predict import PredictFunction
 from despliegue.aws.settings import Settings
 
 function = PredictFunction.start(Settings.read(os.environ))
+
+gc.freeze()
+gc.enable()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

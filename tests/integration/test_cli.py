@@ -36,7 +36,19 @@ def test_list_shows_every_version(run: Run, models: Path) -> None:
     assert [(row["name"], row["version"], row["default"]) for row in rows] == [
         ("breast-cancer", "1", False),
         ("breast-cancer", "2", True),
+        ("penguins", "1", True),
     ]
+    assert rows[0]["size"] > 50_000
+
+
+def test_a_broken_manifest_leaves_the_others_listed(run: Run, models: Path) -> None:
+    (models / "breast-cancer" / "manifest.json").write_text("{")
+    (models / "penguins" / "1" / "manifest.json").write_text('{"description": "[red]odd[/]"}')
+
+    rows = run("list", "--models", str(models)).stdout
+
+    assert "is not ready" in rows
+    assert "[red]odd[/]" in rows
 
 
 def test_inspect_shows_signature_labels_size_and_digest(run: Run, root: Path) -> None:

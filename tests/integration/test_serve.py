@@ -107,6 +107,36 @@ def test_sigterm_lets_a_running_inference_finish(
         httpx.get(f"{served.url}/v2/health/live")
 
 
+@pytest.mark.parametrize(("host", "shown"), [("localhost", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])
+def test_other_hosts_are_shown_as_they_are_reached(serve: Serve, models: Path, host: str, shown: str) -> None:
+    served = serve(models, "--host", host)
+
+    assert f"http://{shown}:{served.port}/" in served.curl
+    subprocess.run(served.curl, shell=True, capture_output=True, check=True)
+
+
+def test_head_says_how_long_get_would_be(serve: Serve, models: Path) -> None:
+    served = serve(models)
+
+    head, get = (httpx.request(method, f"{served.url}/v2") for method in ("HEAD", "GET"))
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content))
+
+
+def test_a_body_cut_short_is_not_predicted(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    head = f"POST /v2/models/breast-cancer/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 100}\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(head.encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        reply = client.recv(1000)
+
+    assert b" 200 " not in reply
+
+
 def test_a_client_that_never_ends_its_headers_is_dropped(serve: Serve, models: Path) -> None:
     served = serve(models)
 
@@ -154,7 +184,7 @@ def test_a_changed_model_is_served_without_a_restart(serve: Serve, models: Path)
     while names() != ["x"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert names() == ["x"]
-    assert httpx.get(f"{served.url}/v2/models").json() == {"models": ["another", "breast-cancer"]}
+    assert httpx.get(f"{served.url}/v2/models").json() == {"models": ["another", "breast-cancer", "penguins"]}
 
 
 def test_a_broken_model_leaves_the_others_served(serve: Serve, models: Path) -> None:

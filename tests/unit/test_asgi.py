@@ -52,6 +52,22 @@ def test_a_body_over_the_limit_is_413_before_it_is_all_there(application: Applic
     assert "over the 10 bytes that this server takes" in body["error"]
 
 
+def test_a_client_that_hangs_up_gets_no_inference(application: Application) -> None:
+    piece = {"type": "http.request", "body": b"1", "more_body": True}
+
+    with pytest.raises(ValueError, match="not enough values"):  # nothing was sent
+        asyncio.run(ask(application, piece, {"type": "http.disconnect"}, method="POST"))
+
+
+def test_a_body_shorter_than_it_says_is_400(application: Application) -> None:
+    piece = {"type": "http.request", "body": b"1"}
+
+    status, body = asyncio.run(ask(application, piece, method="POST", headers=[(b"content-length", b"5")]))
+
+    assert status == 400
+    assert body["error"] == "the body has 1 bytes; content-length says 5"
+
+
 def test_a_body_that_does_not_come_is_408(application: Application) -> None:
     piece = {"type": "http.request", "body": b"1", "more_body": True}
 

@@ -43,6 +43,9 @@ def test_private_files_are_not_described(add_model: AddModel) -> None:
     folder = add_model()
     (folder / "private").mkdir()
     (folder / "private" / "examples.json").write_text("{}")
+    (folder / ".DS_Store").write_bytes(b"")
+    (folder / "weights" / "private").mkdir(parents=True)
+    (folder / "weights" / "private" / "rows.csv").write_text("1")
 
     assert list(MANIFEST.describe(folder).files) == ["model.onnx"]
 
@@ -84,10 +87,39 @@ def test_a_manifest_by_hand_needs_no_digest(add_model: AddModel) -> None:
     assert Manifest.read(folder).labels == ("no", "yes")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"features": [{"nome": "a"}]}', '{"files": {"model.onnx": 3}}', "\udcff"])
+def test_keys_of_a_later_version_are_ignored_and_digested(add_model: AddModel) -> None:
+    folder = add_model()
+    (folder / "manifest.json").write_text(json.dumps({"features": [{"name": "a", "unit": "cm"}], "owner": "me"}))
+
+    assert Manifest.read(folder).features == (Feature("a"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "\udcff",
+        '{"features": [{"nome": "a"}]}',
+        '{"features": ["a"]}',
+        '{"features": [{"name": 3}]}',
+        '{"files": {"model.onnx": 3}}',
+        '{"files": {"model.onnx": {"size": "a", "sha256": "1"}}}',
+        '{"files": {"a\\u0000b": {"size": 1, "sha256": "a"}}}',
+        '{"files": {"../other/model.onnx": {"size": 1, "sha256": "a"}}}',
+        '{"files": {"/etc/passwd": {"size": 1, "sha256": "a"}}}',
+        '{"example": []}',
+        '{"labels": "abc"}',
+        '{"labels": [1, null]}',
+        '{"description": 5}',
+        '{"source": 3}',
+    ],
+)
 def test_a_manifest_of_another_form_is_refused(add_model: AddModel, text: str) -> None:
     folder = add_model()
     (folder / "manifest.json").write_bytes(text.encode("utf-8", "surrogateescape"))
 
-    with pytest.raises(ModelNotReady, match=r"manifest\.json"):
+    with pytest.raises(ModelNotReady, match=r"^manifest\.json (is not|cannot be read|lists)") as caught:
         Manifest.read(folder)
+
+    assert str(folder) not in str(caught.value)

@@ -128,8 +128,11 @@ def test_a_fault_of_ours_is_logged_with_its_traceback_and_counted(
     lines: Callable[[], list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def mistake(repository: object) -> None:
+        raise KeyError("a caller's value")
+
     app = start()
-    monkeypatch.setattr(type(app.function.service.repository), "names", lambda self: 1 / 0)
+    monkeypatch.setattr(type(app.function.service.repository), "index", mistake)
 
     envelope = app.handler(load_event("rest-models"), CONTEXT)
 
@@ -138,8 +141,10 @@ def test_a_fault_of_ours_is_logged_with_its_traceback_and_counted(
     assert json.loads(envelope["body"]) == {"error": "internal error; request id 6f1d5c1e-8e8b-4d3c-9d6f-2b8a4c0e7f11"}
     assert metrics["Errors"] == [1.0]
     assert log["level"] == "ERROR"
-    assert log["exception_name"] == "ZeroDivisionError"
-    assert "Traceback" in log["exception"]
+    assert log["exception"] == "KeyError"
+    assert "in list_models" in log["traceback"]
+    assert "KeyError: " not in log["traceback"], "an exception's words may quote a value"
+    assert log["api_request_id"] in envelope["body"], "what the caller is told can be found in the logs"
 
 
 @pytest.mark.parametrize("name", ["not-an-api-event", "invalid-base64"])
@@ -150,7 +155,36 @@ def test_an_event_that_cannot_be_read_is_400(start: Start, load_event: LoadEvent
     assert list(json.loads(envelope["body"])) == ["error"]
 
 
-def test_a_reply_over_lambdas_limit_is_413(start: Start, load_event: LoadEvent, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"headers": None},
+        {"headers": {"content-type": None, "x-correlation-id": None}},
+        {"headers": ["content-type"]},
+        {"body": "\ud800", "isBase64Encoded": False},
+        {"body": 5},
+        {"pathParameters": "x"},
+        {"pathParameters": None, "path": 5},
+        {"requestContext": None},
+        {"requestContext": {"http": None}},
+        {"requestContext": {"http": {}}, "httpMethod": None},
+        {"requestContext": {"requestId": 5}},
+    ],
+)
+def test_an_event_of_any_form_gets_an_answer(start: Start, load_event: LoadEvent, change: dict[str, Any]) -> None:
+    envelope = start().handler(load_event("rest-infer") | change, CONTEXT)
+
+    assert set(json.loads(envelope["body"])) in ({"error"}, {"model_name", "model_version", "id", "outputs"})
+
+
+@pytest.mark.parametrize("event", [None, [], "x", 3])
+def test_an_event_that_is_no_object_is_400(start: Start, event: Any) -> None:
+    assert start().handler(event, CONTEXT)["statusCode"] == 400
+
+
+def test_a_reply_over_lambdas_limit_is_413(
+    start: Start, load_event: LoadEvent, lines: Callable[[], list[dict[str, Any]]], tmp_path: Path
+) -> None:
     folder = tmp_path / "wide" / "1"
     folder.mkdir(parents=True)
     onnx.save(
@@ -169,6 +203,9 @@ def test_a_reply_over_lambdas_limit_is_413(start: Start, load_event: LoadEvent, 
 
     assert envelope["statusCode"] == 413
     assert "over the 6,291,556 (6 MB) that Lambda returns" in json.loads(envelope["body"])["error"]
+    metrics, log = lines()
+    assert metrics["model"] == log["model"] == "wide", "it is known which model it was"
+    assert log["error"] == "PayloadTooLarge"
 
 
 def test_the_only_model_is_loaded_at_init_and_several_only_by_name(start: Start, tmp_path: Path, root: Path) -> None:
@@ -223,7 +260,6 @@ def test_a_snapshot_holds_the_core_warm_but_counts_nothing(
     app.handler(load_event("rest-infer"), CONTEXT)
     assert [line["cold_start"] for line in lines()] == [True, False]
 
-    app.function.observability._metrics.add_metric("Rows", "Count", 99)
     after()
     app.handler(load_event("rest-infer"), CONTEXT)
 
@@ -270,7 +306,7 @@ print(sorted({"boto3", "botocore.session", "pydantic", "aws_xray_sdk", "requests
 """
     environment = {
         "PYTHONPATH": f"{root / 'functions' / 'predict'}:{root / 'layers' / 'serving' / 'python'}",
-        "DESPLIEGUE_MODELS": str(root / "layers" / "models" / "none"),
+        "DESPLIEGUE_MODELS": str(root / "layers" / "models"),
         "POWERTOOLS_METRICS_NAMESPACE": "Despliegue",
         "POWERTOOLS_SERVICE_NAME": "predict",
     }

@@ -61,11 +61,53 @@ def test_a_default_that_is_not_there_is_not_ready(add_model: AddModel, repositor
     add_model()
     (repository.root / "m" / "manifest.json").write_text(json.dumps({"default_version": "7"}))
 
-    with pytest.raises(ModelNotReady, match="makes '7' the default version, but the versions are 1"):
+    with pytest.raises(ModelNotReady, match=r"gives '7' as default_version; expected one of the strings '1'"):
         repository.get("m")
 
 
-@pytest.mark.parametrize("name", ["nope", "..", "../m", "m/1", "", ".hidden", "ma\u00f1ana", "m\n"])
+@pytest.mark.parametrize("default", ["7", 1, True, ["1"], None, ""])
+def test_a_default_of_another_kind_is_not_ready(
+    add_model: AddModel, repository: ModelRepository, default: object
+) -> None:
+    add_model()
+    (repository.root / "m" / "manifest.json").write_text(json.dumps({"default_version": default}))
+
+    with pytest.raises(ModelNotReady, match="as default_version; expected one of the strings '1'"):
+        repository.get("m")
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "3"])
+def test_a_models_manifest_of_another_form_is_not_ready(
+    add_model: AddModel, repository: ModelRepository, text: str
+) -> None:
+    (add_model().parent / "manifest.json").write_text(text)
+
+    with pytest.raises(ModelNotReady, match=r"model 'm' is not ready: manifest\.json is not"):
+        repository.get("m")
+
+
+def test_versions_that_count_alike_have_an_order_too(add_model: AddModel, repository: ModelRepository) -> None:
+    for version in ("01", "1", "001"):
+        add_model(version=version)
+
+    assert repository.versions("m") == ["001", "01", "1"]
+
+
+def test_folders_that_cannot_be_read_are_no_models_and_no_error(
+    add_model: AddModel, repository: ModelRepository
+) -> None:
+    add_model()
+    (repository.root / "loop").symlink_to(repository.root / "loop")
+    (repository.root / "m" / "loop").symlink_to(repository.root / "m" / "loop")
+
+    assert repository.index() == {"m": ["1"]}
+    with pytest.raises(ModelNotFound):
+        repository.get("loop")
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 256, "x" * 5000, "a/" * 3000, "nope", "..", "../m", "m/1", "", ".hidden", "ma\u00f1ana", "m\n"]
+)
 def test_a_name_that_is_not_there_is_not_found(add_model: AddModel, repository: ModelRepository, name: str) -> None:
     add_model()
 
@@ -73,7 +115,7 @@ def test_a_name_that_is_not_there_is_not_found(add_model: AddModel, repository: 
         repository.get(name)
 
 
-@pytest.mark.parametrize("version", ["2", "..", "../1", "."])
+@pytest.mark.parametrize("version", ["2", "x" * 5000, "..", "../1", "."])
 def test_a_version_that_is_not_there_is_not_found(
     add_model: AddModel, repository: ModelRepository, version: str
 ) -> None:
@@ -89,12 +131,11 @@ def test_stray_files_are_no_models(add_model: AddModel, repository: ModelReposit
     (repository.root / "empty" / "1").mkdir(parents=True)
     (repository.root / "m" / "notes.txt").write_text("hello")
 
-    assert repository.names() == ["m"]
-    assert repository.versions("m") == ["1"]
+    assert repository.index() == {"m": ["1"]}
 
 
 def test_an_absent_folder_has_no_models(tmp_path: Path) -> None:
-    assert ModelRepository(tmp_path / "none").names() == []
+    assert ModelRepository(tmp_path / "none").index() == {}
 
 
 def test_a_broken_model_says_why_while_the_others_serve(add_model: AddModel, repository: ModelRepository) -> None:
@@ -120,7 +161,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(
     on_load(loaded.append)
 
     repository.preload(["m3"], within=10)
-    repository.names()
+    repository.index()
     repository.get("m7")
     repository.get("m7")
 
@@ -169,8 +210,62 @@ def test_a_changed_model_is_loaded_anew_once_its_files_rest(add_model: AddModel,
 
     assert repository.refresh() == [], "the files may still be being copied"
     assert repository.get("m") is before
-    assert repository.refresh() == [("m", "1")]
+    assert repository.refresh() == ["m 1: its files changed; loaded anew"]
     assert repository.get("m") is not before
+
+
+def test_a_model_that_is_replaced_by_a_broken_one_goes_on_answering(
+    add_model: AddModel, repository: ModelRepository
+) -> None:
+    folder = add_model()
+    before = repository.get("m")
+
+    (folder / "model.onnx").write_bytes(b"half a model")
+
+    repository.refresh()
+    (sentence,) = repository.refresh()
+    assert sentence.startswith(
+        "m 1: its files changed, but the old ones still answer: model 'm' version 1 is not ready"
+    )
+    assert repository.get("m") is before
+    assert repository.refresh() == [], "it is said once"
+
+    add_model(DOUBLE)
+    repository.refresh()
+    assert repository.refresh() == ["m 1: its files changed; loaded anew"]
+    assert repository.get("m") is not before
+
+
+def test_a_broken_model_that_is_mended_is_served(add_model: AddModel, repository: ModelRepository) -> None:
+    (add_model() / "model.onnx").write_bytes(b"")
+    with pytest.raises(ModelNotReady):
+        repository.get("m")
+
+    add_model()
+    repository.refresh()
+    repository.refresh()
+
+    assert repository.get("m").name == "m"
+
+
+def test_files_that_come_and_go_do_not_disturb_a_refresh(add_model: AddModel, repository: ModelRepository) -> None:
+    folder = add_model()
+    repository.get("m")
+    stop = threading.Event()
+
+    def disturb() -> None:
+        while not stop.is_set():
+            (folder / "copying").write_bytes(b"")
+            (folder / "copying").unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        disturbing = pool.submit(disturb)
+        for _ in range(500):
+            repository.refresh()
+        stop.set()
+        disturbing.result()
+
+    assert repository.get("m").name == "m"
 
 
 def test_a_model_that_is_gone_is_dropped_and_a_new_version_becomes_the_default(
@@ -181,7 +276,7 @@ def test_a_model_that_is_gone_is_dropped_and_a_new_version_becomes_the_default(
     add_model(version="2")
     shutil.rmtree(repository.root / "m" / "1")
 
-    assert [repository.refresh(), repository.refresh()] == [[], [("m", "1")]]
+    assert [repository.refresh(), repository.refresh()] == [[], ["m 1: its model.onnx is gone; dropped"]]
     assert repository.get("m").version == "2"
     with pytest.raises(ModelNotFound):
         repository.get("m", "1")

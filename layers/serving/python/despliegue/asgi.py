@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
-from despliegue.errors import PayloadTooLarge
+from despliegue.errors import InvalidRequest, PayloadTooLarge
 from despliegue.http import InferenceService, Outcome, Request, Response
 from despliegue.http.messages import error_response
 from despliegue.http.service import error_reply
@@ -72,13 +72,18 @@ class Application:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(
             method=scope["method"],
-            path=scope["path"].removeprefix(scope.get("root_path", "")),
+            path=_below(scope.get("root_path", ""), scope["path"]),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             id=os.urandom(8).hex(),
         )
-        response = await self._respond(request, receive)
+        try:
+            response = await self._respond(request, receive)
+        except ConnectionAbortedError:
+            return  # nobody is there to be answered
         if response.outcome.failure is not None:
             _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
+        elif response.status >= 500:
+            _log.error("request %s failed: %s", request.id, response.body.decode())
         headers = {**response.headers, "content-length": str(len(response.body))}
         await send(
             {
@@ -87,18 +92,21 @@ class Application:
                 "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             }
         )
-        await send({"type": "http.response.body", "body": response.body})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
 
     async def _respond(self, request: Request, receive: Receive) -> Response:
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 request.body = await self._read_body(receive)
-        except PayloadTooLarge as error:
+            said = request.headers.get("content-length", "")
+            if said.isdecimal() and int(said) != len(request.body):
+                raise InvalidRequest(f"the body has {len(request.body):,} bytes; content-length says {int(said):,}")
+        except (InvalidRequest, PayloadTooLarge) as error:
             return error_reply(error, Outcome(), request.id)
         except TimeoutError:
             message = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
             return error_response(408, message, Outcome(error="BodyTimeout"), {"connection": "close"})
-        if request.path in _INSTANT:
+        if request.path.rstrip("/") in _INSTANT:
             return self._service.handle(request)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._service.handle, request)
 
@@ -122,9 +130,16 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def _below(root: str, path: str) -> str:
+    """`path` without the folder that the application is mounted at."""
+    return path[len(root) :] if root and f"{path}/".startswith(f"{root.rstrip('/')}/") else path
+
+
 async def _body_chunks(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionAbortedError("the client hung up before its body was there")
         yield message.get("body", b"")
         more = message.get("more_body", False)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
 import pybase64
 
@@ -26,27 +25,29 @@ def read_event(event: Event) -> Request:
     Raises:
         InvalidRequest: the event is not API Gateway's, or its body is not the base64 that it says it is.
     """
-    context = event.get("requestContext")
-    if not isinstance(context, Mapping) or not ("httpMethod" in event or "http" in context):
+    context = event.get("requestContext") if isinstance(event, Mapping) else None
+    http = context.get("http") or {} if isinstance(context, Mapping) else {}
+    method = http.get("method") or event.get("httpMethod") if isinstance(context, Mapping) else None
+    if not isinstance(context, Mapping) or not method:
         raise InvalidRequest(
             "the event is not an API Gateway event; expected a REST API (payload 1.0), HTTP API or Function URL"
             " (payload 2.0) event"
         )
-    http = context.get("http")
+    headers = event.get("headers") or {}
     return Request(
-        method=http["method"] if http else event["httpMethod"],
+        method=method,
         path=_path(event, context),
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        headers={name.lower(): value for name, value in headers.items() if isinstance(value, str)},
         body=_body(event),
-        id=context.get("requestId") or "",
+        id=str(context.get("requestId") or ""),
     )
 
 
 def _path(event: Event, context: Mapping[str, Any]) -> str:
     """The path without stage or base path.
 
-    A proxy route says what it matched, which is free of a custom domain's base path and of the stage. Otherwise only
-    payload 2.0 puts the stage, if it is a named one, in front.
+    The route `/{proxy+}` says what it matched, which is free of the stage and of a custom domain's base path: give it
+    to an HTTP API too. Without it only the stage, which payload 2.0 puts in front if it is a named one, can be told.
     """
     proxy = (event.get("pathParameters") or {}).get("proxy")
     if proxy is not None:
@@ -55,13 +56,18 @@ def _path(event: Event, context: Mapping[str, Any]) -> str:
         path = event.get("rawPath") or event.get("path") or "/"
         if "rawPath" in event and (path + "/").startswith(stage := f"/{context.get('stage')}/"):
             path = "/" + path[len(stage) :]
-    return unquote(path) if "%" in path else path
+    if "%" not in path:
+        return path
+    from urllib.parse import unquote  # here: names need no quoting, so that most starts never load it
+
+    return unquote(path)
 
 
 def _body(event: Event) -> bytes:
     body = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return body.encode() if isinstance(body, str) else b""
+        # A lone surrogate, which JSON can carry into a Python string, stays invalid UTF-8 and is refused as that.
+        return bytes(body.encode("utf-8", "surrogatepass"))
     try:
         return pybase64.b64decode(body, validate=True)
     except ValueError as error:
@@ -74,18 +80,18 @@ def write_envelope(response: Response) -> Envelope:
     Raises:
         PayloadTooLarge: Lambda would not return it.
     """
-    textual = (
-        response.headers.get("content-type", "").startswith((JSON, "text/"))
-        and "content-encoding" not in response.headers
+    is_text = (
+        response.headers["content-type"].startswith((JSON, "text/")) and "content-encoding" not in response.headers
     )
     envelope: Envelope = {
         "statusCode": response.status,
         "headers": response.headers,
-        "isBase64Encoded": not textual,
-        "body": response.body.decode() if textual else pybase64.b64encode_as_string(response.body),
+        "isBase64Encoded": not is_text,
+        "body": response.body.decode() if is_text else pybase64.b64encode_as_string(response.body),
     }
     if len(response.body) > _SURELY_FITS:
-        # The runtime client writes the envelope as JSON, so the body's quotes are escaped: only writing it tells.
+        # The runtime client writes the envelope as JSON, so its quotes are escaped: only writing it tells. Under
+        # Lambda's own Python (AWS_EXECUTION_ENV) it leaves characters beyond ASCII as they are, and so does this.
         size = len(json.dumps(envelope, ensure_ascii=False).encode())
         if size > MAX_ENVELOPE:
             raise PayloadTooLarge(

@@ -11,7 +11,7 @@ from despliegue.aws.settings import Settings
 from despliegue.aws.snapstart import on_snapshot
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService, Outcome, Request
-from despliegue.http.service import error_reply
+from despliegue.http.service import error_reply, failure_reply
 from despliegue.models import ModelRepository, SessionSettings
 
 PRELOAD_SECONDS = 7.0
@@ -30,7 +30,11 @@ class PredictFunction:
         """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
         repository = ModelRepository(settings.models, SessionSettings(threads=settings.threads))
         function = cls(InferenceService(repository), Observability())
-        for problem in repository.preload(settings.preload or _only_model(repository), within=PRELOAD_SECONDS):
+        names = list(repository.index())
+        if not names:
+            function.observability.logger.warning("there is no model", extra={"models": str(settings.models)})
+        wanted = settings.preload or (names if len(names) == 1 else ())
+        for problem in repository.preload(wanted, within=PRELOAD_SECONDS):
             function.observability.logger.warning("model not loaded at init", extra={"problem": problem})
         if settings.snapstart:
             on_snapshot(before=function.warm_up, after=function.observability.reset)
@@ -40,13 +44,18 @@ class PredictFunction:
         """The envelope for one API Gateway event. Never raises for anything that an event can hold."""
         started = time.perf_counter()
         request = Request("", "", id=request_id)
+        outcome = Outcome()
         try:
             request = read_event(event)
             request.id = request.id or request_id
             response = self.service.handle(request)
+            outcome = response.outcome
             envelope = write_envelope(response)
         except DespliegueError as error:
-            response = error_reply(error, Outcome(), request_id)
+            response = error_reply(error, outcome, request.id)
+            envelope = write_envelope(response)
+        except Exception as error:  # an event of a form that API Gateway does not send
+            response = failure_reply(error, outcome, request.id)
             envelope = write_envelope(response)
         self.observability.record(request, response, request_id, started)
         return envelope
@@ -73,8 +82,3 @@ class PredictFunction:
                 self.observability.logger.warning(
                     "warm-up failed", extra={"model": model.name, "version": model.version, "status": response.status}
                 )
-
-
-def _only_model(repository: ModelRepository) -> list[str]:
-    names = repository.names()
-    return names if len(names) == 1 else []

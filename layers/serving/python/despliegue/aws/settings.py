@@ -1,16 +1,16 @@
 """The functions' environment, parsed once into a frozen model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+
+import msgspec
 
 MEGABYTES_PER_CPU: Final = 1769
 """Memory that buys one vCPU (AWS Lambda developer guide, "Configure Lambda function memory")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What the template tells a function.
 
     Attributes:

@@ -1,16 +1,15 @@
 """What an adapter hands in and gets back. Nothing of AWS, ASGI or a socket in here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import orjson
 
 JSON: Final = "application/json"
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """An HTTP request as every adapter gives it.
 
     Attributes:
@@ -23,13 +22,12 @@ class Request:
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: bytes = b""
     id: str = ""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What happened, for logs and metrics; never a caller's value.
 
     Attributes:
@@ -38,7 +36,7 @@ class Outcome:
         rows: rows predicted.
         error: the error's code; empty when all went well.
         subject: name of the input, output or parameter that was at fault.
-        failure: the exception, where the fault is ours.
+        failure: the exception, where it is one that nobody raised on purpose.
     """
 
     model: str = ""
@@ -49,14 +47,13 @@ class Outcome:
     failure: BaseException | None = None
 
 
-@dataclass(slots=True)
-class Response:
-    """An HTTP response, and what happened."""
+class Response(msgspec.Struct):
+    """An HTTP response, and what happened. To HEAD the adapter sends all but the body, which it still measures."""
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=lambda: {"content-type": JSON})
-    outcome: Outcome = field(default_factory=Outcome)
+    headers: dict[str, str] = msgspec.field(default_factory=lambda: {"content-type": JSON})
+    outcome: Outcome = msgspec.field(default_factory=Outcome)
 
 
 def error_response(status: int, message: str, outcome: Outcome, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,7 +5,6 @@ import orjson
 import despliegue
 from despliegue.errors import (
     InvalidRequest,
-    ModelNotFound,
     ModelNotReady,
     NotSupported,
     UnsupportedContentType,
@@ -14,7 +13,7 @@ from despliegue.errors import (
 from despliegue.http.messages import JSON, Outcome, Request, Response
 from despliegue.models import Model, ModelRepository
 from despliegue.protocols import open_inference as protocol
-from despliegue.protocols.document import parse_object
+from despliegue.protocols.document import parse_object, type_name
 
 _HEALTHY = orjson.dumps({"live": True, "ready": True})
 
@@ -36,7 +35,7 @@ def health(repository: ModelRepository, request: Request, outcome: Outcome) -> R
 
 def list_models(repository: ModelRepository, request: Request, outcome: Outcome) -> Response:
     """GET /v2/models: the names, as KServe gives them."""
-    return _reply({"models": repository.names()}, outcome)
+    return _reply({"models": list(repository.index())}, outcome)
 
 
 def repository_index(repository: ModelRepository, request: Request, outcome: Outcome) -> Response:
@@ -46,9 +45,9 @@ def repository_index(repository: ModelRepository, request: Request, outcome: Out
     """
     only_ready = parse_object(request.body).get("ready") if request.body else None
     if not isinstance(only_ready, bool | None):
-        raise InvalidRequest("ready must be true or false", subject="ready")
+        raise InvalidRequest(f"ready is {type_name(only_ready)}; expected true or false", subject="ready")
     words = {True: "READY", False: "UNAVAILABLE", None: "UNKNOWN"}
-    states = [repository.state(name, version) for name in repository.names() for version in repository.versions(name)]
+    states = [repository.state(name, version) for name, versions in repository.index().items() for version in versions]
     index = [
         {"name": state.name, "version": state.version, "state": words[state.ready], "reason": state.reason}
         for state in states
@@ -92,20 +91,19 @@ def infer(
 
 def _model(repository: ModelRepository, outcome: Outcome, name: str, version: str | None) -> Model:
     """The model, loaded; `outcome` learns its name only here, where it is known to exist."""
-    version = version or repository.default_version(name)
     try:
-        return repository.get(name, version)
-    except ModelNotFound:
-        name = version = ""
+        model = repository.get(name, version)
+    except (ModelNotReady, NotSupported):
+        outcome.model, outcome.version = name, version or "default"
         raise
-    finally:
-        outcome.model, outcome.version = name, version
+    outcome.model, outcome.version = model.name, model.version
+    return model
 
 
 def _require_json(request: Request) -> None:
     if "inference-header-content-length" in request.headers:
         raise NotSupported("the binary tensor extension is not served; send the tensors as JSON")
-    content_type = request.headers.get("content-type", JSON)
+    content_type = request.headers.get("content-type") or JSON
     if content_type.partition(";")[0].strip().lower() != JSON:
         raise UnsupportedContentType(f"content type is {shorten(content_type)}; expected {JSON}")
 

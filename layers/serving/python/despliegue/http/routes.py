@@ -1,6 +1,5 @@
 """The route table."""
 
-import re
 from collections.abc import Callable
 from typing import Concatenate, Final, NamedTuple
 
@@ -34,23 +33,32 @@ ROUTES: Final = (
     Route("/v2/models/{model}/versions/{version}/ready", {"GET": open_inference.model_ready}),
 )
 
-_PATTERNS: Final = [
-    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path) + "/?"), route.calls) for route in ROUTES
-]
+_BY_LENGTH: Final[dict[int, list[tuple[list[str], dict[str, Call]]]]] = {}
+"""The routes by the number of their segments; what stands in braces matches any segment."""
+for _route in ROUTES:
+    _segments = _route.path.split("/")
+    _BY_LENGTH.setdefault(len(_segments), []).append((_segments, _route.calls))
 
 
 def find_route(method: str, path: str) -> tuple[Call, dict[str, str]]:
-    """What to call for `method` and `path`, and the path's parameters.
+    """What to call for `method` and `path`, and the path's parameters. A slash at the end makes no difference.
 
     Raises:
         PathNotFound: no route has this path.
         MethodNotAllowed: the route has other methods.
     """
-    for pattern, calls in _PATTERNS:
-        if match := pattern.fullmatch(path):
-            if call := calls.get(method):
-                return call, match.groupdict()
-            allowed = tuple(calls)
+    parts = path.removesuffix("/").split("/")
+    for segments, calls in _BY_LENGTH.get(len(parts), ()):
+        parameters = {}
+        for segment, part in zip(segments, parts, strict=True):
+            if segment.startswith("{") and part:
+                parameters[segment[1:-1]] = part
+            elif segment != part:
+                break
+        else:
+            if call := calls.get("GET" if method == "HEAD" else method):
+                return call, parameters
+            allowed = (*calls, "HEAD") if "GET" in calls else tuple(calls)
             raise MethodNotAllowed(
                 f"{shorten(path)} takes {', '.join(allowed)}, not {shorten(method)}", allowed=allowed
             )

@@ -30,16 +30,18 @@ class InferenceService:
         """The response to `request`. Never raises: every failure is a response of the contract's form."""
         outcome = Outcome()
         try:
-            call, parameters = find_route("GET" if request.method == "HEAD" else request.method, request.path)
-            response = call(self.repository, request, outcome, **parameters)
+            call, parameters = find_route(request.method, request.path)
+            return call(self.repository, request, outcome, **parameters)
         except errors.DespliegueError as error:
-            response = error_reply(error, outcome, request.id)
+            return error_reply(error, outcome, request.id)
         except Exception as error:  # a caller never sees a traceback, whatever we got wrong
-            outcome.error, outcome.failure = "InternalError", error
-            response = error_response(500, f"internal error; request id {request.id}", outcome)
-        if request.method == "HEAD":
-            response.body = b""
-        return response
+            return failure_reply(error, outcome, request.id)
+
+
+def failure_reply(error: Exception, outcome: Outcome, request_id: str) -> Response:
+    """The response to a mistake of ours; `outcome` is completed with it, to be logged."""
+    outcome.error, outcome.failure = "InternalError", error
+    return error_response(500, f"internal error; request id {request_id}", outcome)
 
 
 def error_reply(error: errors.DespliegueError, outcome: Outcome, request_id: str) -> Response:
@@ -48,7 +50,6 @@ def error_reply(error: errors.DespliegueError, outcome: Outcome, request_id: str
     outcome.error, outcome.subject = error.code, error.subject or ""
     message = str(error)
     if status == 500:
-        outcome.failure = error
         message = f"{message}; request id {request_id}"
     headers = {"allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else None
     return error_response(status, message, outcome, headers)

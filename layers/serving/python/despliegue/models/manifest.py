@@ -1,22 +1,24 @@
 """`manifest.json`: what ONNX cannot say of a model. Optional; the ONNX file alone gives a working signature."""
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+import msgspec
 import orjson
 
 from despliegue.errors import ModelNotReady, shorten
+from despliegue.models.folder import model_files
+
+try:
+    # CPython's own, as its module random takes it: hashlib loads OpenSSL, 4 MB and a twentieth of the cold start.
+    from _sha2 import sha256
+except ImportError:
+    from hashlib import sha256
 
 FILE_NAME = "manifest.json"
-PRIVATE_FOLDER = "private"
-"""What came from a person's data lies here, is never served and never deployed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(msgspec.Struct, frozen=True):
     """One column of what the model was trained on.
 
     Attributes:
@@ -31,16 +33,14 @@ class Feature:
     missing: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(msgspec.Struct, frozen=True):
     """What a file of the model was when its manifest was written: size in bytes and SHA-256 in hex."""
 
     size: int
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """The manifest of one version of a model; every field may be empty.
 
     Attributes:
@@ -48,25 +48,25 @@ class Manifest:
         features: the columns of the input matrix, or the inputs, in order.
         labels: the classes, in the order of the probability columns.
         source: where the model came from: framework, versions, training script.
-        example: a row that may be shown to anyone: nested values for each input, by name.
-        files: every file of the version's folder, by its path relative to it.
+        example: a request that may be shown to anyone: nested values for each input, by name.
+        files: every file of the model, by its path relative to the version's folder.
     """
 
     description: str = ""
     features: tuple[Feature, ...] = ()
     labels: tuple[str, ...] = ()
-    source: dict[str, str] = field(default_factory=dict)
-    example: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, StoredFile] = field(default_factory=dict)
+    source: dict[str, str] = {}
+    example: dict[str, Any] = {}
+    files: dict[str, StoredFile] = {}
 
     @property
     def digest(self) -> str:
         """SHA-256 in hex over everything above, and so over the digest of every file: it names the package."""
-        return hashlib.sha256(orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return _digest(msgspec.to_builtins(self))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The manifest of the version in `folder`; an empty one where there is none.
+        """The manifest of the version in `folder`; an empty one where there is none. Unknown keys are ignored.
 
         The manifest's own digest and the sizes of the files are checked, which finds a package that was cut short or
         edited by hand at the price of a few stats; full digests are for `add` and the build.
@@ -74,32 +74,26 @@ class Manifest:
         Raises:
             ModelNotReady: it cannot be read, or does not describe what lies in the folder.
         """
-        try:
-            document = orjson.loads((folder / FILE_NAME).read_bytes())
-        except FileNotFoundError:
+        document = read_object(folder / FILE_NAME)
+        if document is None:
             return cls()
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise ModelNotReady(f"{FILE_NAME} cannot be read: {error}") from error
-        try:
-            manifest = cls(
-                description=document.get("description", ""),
-                features=tuple(Feature(**feature) for feature in document.get("features", ())),
-                labels=tuple(document.get("labels", ())),
-                source=document.get("source", {}),
-                example=document.get("example", {}),
-                files={path: StoredFile(**stored) for path, stored in document.get("files", {}).items()},
+        # Over what was stored, not what was understood, so that a field of a later version breaks nothing here.
+        digest = document.pop("digest", None)
+        if digest not in (None, actual := _digest(document)):
+            raise ModelNotReady(
+                f"{FILE_NAME} was changed after it was written: its digest is {actual}, not {shorten(digest)}"
             )
-        except (AttributeError, TypeError) as error:
+        try:
+            manifest = msgspec.convert(document, cls)
+        except msgspec.ValidationError as error:
             raise ModelNotReady(f"{FILE_NAME} is not of the expected form: {error}") from error
-        manifest._check(folder, document.get("digest"))
+        manifest._check_sizes(folder)
         return manifest
 
-    def _check(self, folder: Path, digest: str | None) -> None:
-        if digest is not None and digest != self.digest:
-            raise ModelNotReady(
-                f"{FILE_NAME} was changed after it was written: its digest is {self.digest}, not {shorten(digest)}"
-            )
+    def _check_sizes(self, folder: Path) -> None:
         for path, stored in self.files.items():
+            if "\0" in path or not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                raise ModelNotReady(f"{FILE_NAME} lists {shorten(path)}, which is no path within the model's folder")
             try:
                 size = (folder / path).stat().st_size
             except OSError as error:
@@ -109,22 +103,45 @@ class Manifest:
 
     def describe(self, folder: Path) -> Self:
         """This manifest with `files` as they are in `folder` now; every file is read, to be digested."""
-        return replace(self, files=dict(_stored_files(folder)))
+        from hashlib import file_digest  # here: it loads OpenSSL, which reading a manifest can do without
+
+        files = {}
+        for path in model_files(folder):
+            relative = path.relative_to(folder).as_posix()
+            if relative != FILE_NAME:
+                with path.open("rb") as file:
+                    files[relative] = StoredFile(path.stat().st_size, file_digest(file, "sha256").hexdigest())
+        return msgspec.structs.replace(self, files=files)
 
     def write(self, folder: Path) -> None:
         """Describe the files in `folder` and write `manifest.json` beside them; same input, same bytes."""
         described = self.describe(folder)
-        document: dict[str, Any] = {"digest": described.digest, **asdict(described)}
+        document: dict[str, Any] = {"digest": described.digest, **msgspec.to_builtins(described)}
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         (folder / FILE_NAME).write_bytes(text)
 
 
-def _stored_files(folder: Path) -> Iterator[tuple[str, StoredFile]]:
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and relative.parts[0] != PRIVATE_FOLDER and relative.name != FILE_NAME:
-            with path.open("rb") as file:
-                yield (
-                    relative.as_posix(),
-                    StoredFile(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()),
-                )
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in the file at `path`; None where there is no such file.
+
+    Raises:
+        ModelNotReady: it cannot be read, or is no JSON object. The message does not say where it lies.
+    """
+    try:
+        document = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelNotReady(f"{path.name} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise ModelNotReady(f"{path.name} is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ModelNotReady(
+            f"{path.name} is not of the expected form: Expected `object`, got `{type(document).__name__}`"
+        )
+    return document
+
+
+def _digest(document: dict[str, Any]) -> str:
+    digest: str = sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return digest

@@ -1,14 +1,16 @@
 """One version of a model: an ONNX Runtime session and its signature. Arrays in, arrays out."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from despliegue.errors import InferenceError, ModelNotReady, NotSupported
+from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady
 from despliegue.models.manifest import Manifest
 from despliegue.models.signature import Signature
 
@@ -18,8 +20,7 @@ type Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 """An array of any datatype of `despliegue.models.datatypes`."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
+class SessionSettings(msgspec.Struct, frozen=True):
     """How sessions are made.
 
     Attributes:
@@ -73,7 +74,8 @@ class Model:
             # By path, never by bytes: bytes cost a second copy of the weights and cannot find external data.
             session = ort.InferenceSession(folder / FILE_NAME, settings.options(), providers=["CPUExecutionProvider"])
         except Exception as error:  # ORT's exceptions share no base class
-            raise ModelNotReady(f"ONNX Runtime cannot load {FILE_NAME}: {_without_paths(error, folder)}") from error
+            reason = _reason(error).replace(f"{folder}/", "")
+            raise ModelNotReady(f"ONNX Runtime cannot load {FILE_NAME}: {reason}") from error
         signature = Signature.read(session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
         return cls(name, version, session, signature, manifest)
 
@@ -88,12 +90,21 @@ class Model:
             An array per wanted output, in their order.
 
         Raises:
-            InferenceError: the model failed; the message is ONNX Runtime's.
+            InvalidRequest: the arrays do not go together, or hold a value that the graph refuses, such as an index
+                out of bounds.
+            InferenceError: the model failed.
         """
         try:
             return self._session.run(outputs, inputs)  # type: ignore[no-any-return]
+        except InvalidArgument as error:
+            raise InvalidRequest(f"model '{self.name}' refused its inputs: {_reason(error)}") from error
         except Exception as error:  # ORT's exceptions share no base class
-            raise InferenceError(f"model '{self.name}' version {self.version} failed while running: {error}") from error
+            # Looked at only now: a graph may name dimensions alike that it can broadcast.
+            if conflict := self.signature.conflict({name: array.shape for name, array in inputs.items()}):
+                raise InvalidRequest(conflict) from error
+            raise InferenceError(
+                f"model '{self.name}' version {self.version} failed while running: {_reason(error)}"
+            ) from error
 
     def zeros(self) -> dict[str, Array]:
         """One row of zeros (empty strings) for every required input, open dimensions being 1: enough to warm up."""
@@ -108,9 +119,7 @@ class Model:
         }
 
 
-def _without_paths(error: Exception, folder: Path) -> str:
-    """ORT's message, without the place on this machine: callers see it."""
-    return str(error).replace(f"{folder}/", "")
-
-
-__all__ = ["FILE_NAME", "Array", "Model", "NotSupported", "SessionSettings"]
+def _reason(error: Exception) -> str:
+    """ORT's message without its prefix and the places in its own sources."""
+    text = str(error).rpartition("Status Message: ")[2]
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+ ", "", text).strip()

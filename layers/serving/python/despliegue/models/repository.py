@@ -1,27 +1,26 @@
 """The model repository: `<root>/<name>/<version>/model.onnx`, as Triton and KServe have it."""
 
+import os
 import re
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import orjson
+import msgspec
 
 from despliegue.errors import DespliegueError, ModelNotFound, ModelNotReady, NotSupported, shorten
 from despliegue.models import manifest
+from despliegue.models.folder import Fingerprint, fingerprint
 from despliegue.models.model import FILE_NAME, Model, SessionSettings
 
-NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What a model's name and version look like. It also keeps `..` and `/` out of paths."""
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+"""What a model's name and version look like: a folder's name. It also keeps `..` and `/` out of paths."""
 
 type Key = tuple[str, str]
-type Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelState:
+class ModelState(msgspec.Struct, frozen=True):
     """What is known of one version without loading it.
 
     Attributes:
@@ -37,8 +36,7 @@ class ModelState:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(msgspec.Struct, frozen=True):
     """The outcome of one load, and what lay in the folder then."""
 
     outcome: Model | DespliegueError
@@ -59,11 +57,10 @@ class ModelRepository:
         self._defaults: dict[str, str] = {}
         self._seen: dict[Key, Fingerprint] = {}
 
-    def names(self) -> list[str]:
-        """Names of all models that have a version, sorted."""
-        if not self.root.is_dir():
-            return []
-        return sorted(folder.name for folder in self.root.iterdir() if _is_name(folder.name) and _versions_in(folder))
+    def index(self) -> dict[str, list[str]]:
+        """Every model with its versions in numeric order, by name; a folder without a model, or unreadable, is none."""
+        found = {name: _versions_in(self.root / name) for name in sorted(_names_in(self.root))}
+        return {name: versions for name, versions in found.items() if versions}
 
     def versions(self, name: str) -> list[str]:
         """The versions of a model in numeric order, so that 10 follows 9.
@@ -71,9 +68,9 @@ class ModelRepository:
         Raises:
             ModelNotFound: there is no such model.
         """
-        versions = _versions_in(self.root / name) if _is_name(name) else []
+        versions = _versions_in(self.root / name) if NAME_PATTERN.fullmatch(name) else []
         if not versions:
-            raise ModelNotFound(f"there is no model {shorten(name)}; GET /v2/models lists those there are")
+            raise ModelNotFound(f"there is no model {shorten(name)}")
         return versions
 
     def default_version(self, name: str) -> str:
@@ -81,19 +78,23 @@ class ModelRepository:
 
         Raises:
             ModelNotFound: there is no such model.
-            ModelNotReady: its manifest names a version that is not there.
+            ModelNotReady: its manifest cannot be read, or names a version that is not there.
         """
         if default := self._defaults.get(name):
             return default
         versions = self.versions(name)
-        chosen = _chosen_version(self.root / name) or versions[-1]
+        try:
+            document = manifest.read_object(self.root / name / manifest.FILE_NAME) or {}
+        except ModelNotReady as error:
+            raise ModelNotReady(f"model '{name}' is not ready: {error}") from error
+        chosen = document.get("default_version", versions[-1])
         if chosen not in versions:
             raise ModelNotReady(
-                f"model '{name}': its manifest makes {shorten(chosen)} the default version,"
-                f" but the versions are {', '.join(versions)}"
+                f"model '{name}' is not ready: its {manifest.FILE_NAME} gives {shorten(chosen)} as default_version;"
+                f" expected one of the strings {', '.join(map(shorten, versions))}"
             )
         self._defaults[name] = chosen
-        return chosen
+        return str(chosen)
 
     def get(self, name: str, version: str | None = None) -> Model:
         """A model, loaded now if it was not yet.
@@ -154,38 +155,44 @@ class ModelRepository:
         given_up.set()
         return list(problems.values())
 
-    def refresh(self) -> list[Key]:
+    def refresh(self) -> list[str]:
         """Bring what is loaded up to date with the files; call it now and then where models change under a server.
 
         A changed model is loaded anew while the old one still answers, once its files have been the same for two calls
-        in a row (so not while they are being copied). One whose files are gone is dropped.
+        in a row (so not while they are being copied). If it cannot be loaded, the old one goes on answering. One whose
+        `model.onnx` is gone is dropped.
 
         Returns:
-            The versions that were loaded anew or dropped.
+            A sentence for each version that changed.
         """
         self._defaults.clear()
         changed = []
         for key, loaded in list(self._loaded.items()):
-            now = _fingerprint(self._folder(*key))
+            now = fingerprint(self._folder(*key))
             settled = self._seen.get(key) == now
             self._seen[key] = now
-            if now == loaded.fingerprint or not settled:
-                continue
-            changed.append(key)
-            if now:
-                self._loaded[key] = self._read(*key)
-            else:
-                del self._loaded[key]
+            if now != loaded.fingerprint and settled:
+                changed.append(f"{key[0]} {key[1]}: {self._replace(key, loaded)}")
         return changed
+
+    def _replace(self, key: Key, old: _Loaded) -> str:
+        if not os.path.isfile(self._folder(*key) / FILE_NAME):
+            del self._loaded[key], self._seen[key]
+            return "its model.onnx is gone; dropped"
+        new = self._read(*key)
+        if isinstance(new.outcome, DespliegueError) and isinstance(old.outcome, Model):
+            self._loaded[key] = _Loaded(old.outcome, new.fingerprint)
+            return f"its files changed, but the old ones still answer: {new.outcome}"
+        self._loaded[key] = new
+        return "its files changed; loaded anew" if isinstance(new.outcome, Model) else str(new.outcome)
 
     def _folder(self, name: str, version: str) -> Path:
         return self.root / name / version
 
     def _load(self, name: str, version: str) -> _Loaded:
-        if version not in self.versions(name):
-            raise ModelNotFound(
-                f"model '{name}' has no version {shorten(version)}; it has {', '.join(self.versions(name))}"
-            )
+        versions = self.versions(name)
+        if version not in versions:
+            raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
         with self._locks.setdefault((name, version), threading.Lock()):
             if (name, version) not in self._loaded:
                 self._loaded[name, version] = self._read(name, version)
@@ -193,47 +200,28 @@ class ModelRepository:
 
     def _read(self, name: str, version: str) -> _Loaded:
         folder = self._folder(name, version)
-        fingerprint = _fingerprint(folder)
+        before = fingerprint(folder)
         outcome: Model | DespliegueError
         try:
             outcome = Model.load(folder, name, version, self._settings)
         except (ModelNotReady, NotSupported) as error:
-            message = f"model '{name}' version {version} is not ready: {error}"
-            outcome = type(error)(message, subject=error.subject)
-        return _Loaded(outcome, fingerprint)
+            outcome = type(error)(f"model '{name}' version {version} is not ready: {error}", subject=error.subject)
+        return _Loaded(outcome, before)
 
 
-def _is_name(text: str) -> bool:
-    return NAME_PATTERN.fullmatch(text) is not None
+def _names_in(folder: Path) -> list[str]:
+    # os.listdir and os.path.isfile: a folder that cannot be read, or a link to itself, is no model and no error.
+    try:
+        return [name for name in os.listdir(folder) if NAME_PATTERN.fullmatch(name)]
+    except OSError:
+        return []
 
 
 def _versions_in(folder: Path) -> list[str]:
-    try:
-        found = [entry.name for entry in folder.iterdir() if _is_name(entry.name) and (entry / FILE_NAME).is_file()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(found, key=_numeric_order)
+    found = [name for name in _names_in(folder) if os.path.isfile(folder / name / FILE_NAME)]
+    return sorted(found, key=lambda version: (_numeric_order(version), version))
 
 
 def _numeric_order(version: str) -> list[int | str]:
     # Split at digits, texts and numbers alternate, so that two keys never compare a text with a number.
     return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d+)", version))]
-
-
-def _chosen_version(folder: Path) -> str | None:
-    try:
-        document = orjson.loads((folder / manifest.FILE_NAME).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ModelNotReady(f"model '{folder.name}': its {manifest.FILE_NAME} cannot be read: {error}") from error
-    chosen = document.get("default_version") if isinstance(document, dict) else None
-    return None if chosen is None else str(chosen)
-
-
-def _fingerprint(folder: Path) -> Fingerprint:
-    """Changes when a file of the folder does; empty when the model is gone."""
-    if not (folder / FILE_NAME).is_file():
-        return ()
-    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
-    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)

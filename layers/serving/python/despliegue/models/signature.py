@@ -1,8 +1,9 @@
 """What a model takes and gives, read off its ONNX graph."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Protocol, Self
+
+import msgspec
 
 from despliegue.errors import NotSupported
 from despliegue.models.datatypes import Datatype, of_ort_type
@@ -21,20 +22,22 @@ class NodeArg(Protocol):
     def shape(self) -> list[int | str | None]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
+class TensorSpec(msgspec.Struct, frozen=True):
     """One input or output of a model.
 
     Attributes:
         name: as in the graph.
         datatype: its tensor type.
-        shape: a dimension each; -1 where the graph leaves it open (a symbol or nothing).
+        shape: a dimension each; -1 where the graph leaves it open. Empty for a scalar, and where the graph is silent:
+            ONNX Runtime does not tell the two apart.
+        symbols: a name for each dimension, where the graph has one; else None.
         optional: the graph has an initialiser for it, so that a request may leave it out.
     """
 
     name: str
     datatype: Datatype
     shape: tuple[int, ...]
+    symbols: tuple[str | None, ...] = ()
     optional: bool = False
 
     @classmethod
@@ -48,17 +51,21 @@ class TensorSpec:
         if datatype is None:
             raise NotSupported(f"'{node.name}' is of type {node.type}, which is not served", subject=node.name)
         shape = tuple(size if isinstance(size, int) and size >= 0 else -1 for size in node.shape)
-        return cls(node.name, datatype, shape, optional)
+        symbols = tuple(size if isinstance(size, str) else None for size in node.shape)
+        return cls(node.name, datatype, shape, symbols, optional)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether an array of `shape` can be fed here: the same rank, and every fixed dimension equal."""
-        return len(shape) == len(self.shape) and all(
-            fixed in (-1, came) for fixed, came in zip(self.shape, shape, strict=True)
+        """Whether an array of `shape` can be fed here: the same rank, and every fixed dimension equal.
+
+        Where the graph may be silent about the rank, any shape does, and ONNX Runtime judges.
+        """
+        return not self.shape or (
+            len(shape) == len(self.shape)
+            and all(fixed in (-1, came) for fixed, came in zip(self.shape, shape, strict=True))
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """A model's inputs and outputs, by name, in the graph's order."""
 
     inputs: dict[str, TensorSpec]
@@ -79,3 +86,13 @@ class Signature:
     def required(self) -> tuple[str, ...]:
         """Names of the inputs that every request must give."""
         return tuple(name for name, spec in self.inputs.items() if not spec.optional)
+
+    def conflict(self, shapes: Mapping[str, tuple[int, ...]]) -> str:
+        """What is wrong where inputs differ in a dimension that the graph gives one name; empty where nothing is."""
+        sizes: dict[str, tuple[str, int]] = {}
+        for name, shape in shapes.items():
+            for symbol, size in zip(self.inputs[name].symbols, shape, strict=False):
+                first, expected = sizes.setdefault(symbol, (name, size)) if symbol else (name, size)
+                if size != expected:
+                    return f"input '{name}': dimension {symbol} is {size}, but input '{first}' has {expected}"
+        return ""

@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn
 
 import simdjson
 
-from despliegue.errors import InvalidRequest
+from despliegue.errors import InvalidRequest, shorten
 
 MAX_DEPTH: Final = 1024
 """Deepest nesting that is read; simdjson's own limit."""
@@ -26,11 +26,23 @@ def parse_object(body: bytes) -> JsonObject:
     try:
         # A parser for each document: its lazy objects live in the parser, and it is made in a tenth of a microsecond.
         document = simdjson.Parser().parse(body)
-    except (ValueError, RuntimeError) as error:
-        document = _parse_slowly(body, str(error))
+    except (ValueError, RuntimeError):
+        document = _parse_slowly(body)
     if not isinstance(document, (simdjson.Object, dict)):
         raise InvalidRequest(f"the body is {type_name(document)}; expected a JSON object")
     return document
+
+
+def pick(value: JsonObject, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The values of those of `keys` that are there, still lazy. Looking for an absent key in a lazy object is slow.
+
+    Raises:
+        InvalidRequest: a key is there twice: parsers differ in which value they take.
+    """
+    present = list(value.keys())
+    if len(set(present)) < len(present):
+        _refuse_duplicates([(key, None) for key in present])
+    return {key: value[key] for key in keys if key in present}
 
 
 def plain(value: Any) -> Any:
@@ -59,12 +71,12 @@ def type_name(value: Any) -> str:
             return "an object"
 
 
-def _parse_slowly(body: bytes, refusal: str) -> Any:
+def _parse_slowly(body: bytes) -> Any:
     """Parse what simdjson refused: to accept numbers that it cannot hold, or to say clearly what is wrong.
 
-    Python's parser reads 1e999 as infinity, which is how infinities travel in valid JSON, and integers of any size,
-    which then are refused as out of their datatype's range. Of what else it takes and simdjson does not (half of a
-    surrogate pair, any depth), nothing is accepted.
+    Python's parser reads numbers too large for a double, such as 1e999, as infinity, which is how infinities travel in
+    valid JSON, and integers of any size, which then are refused as out of their datatype's range. Of what else it takes
+    and simdjson does not (half of a surrogate pair, any depth), nothing is accepted.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -73,19 +85,17 @@ def _parse_slowly(body: bytes, refusal: str) -> Any:
             f"the body is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start:,}"
         ) from error
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
     except json.JSONDecodeError as error:
+        problem = error.msg.removesuffix(" at")
         raise InvalidRequest(
-            f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
+            f"the body is not valid JSON: {problem} at line {error.lineno} column {error.colno}"
         ) from error
     except RecursionError as error:
-        raise InvalidRequest(f"the body is nested too deep; the limit is {MAX_DEPTH:,} levels") from error
+        raise _too_deep() from error
     except ValueError as error:  # Python reads integers of at most 4,300 digits
         raise InvalidRequest("the body holds an integer of more than 4,300 digits") from error
-    if "DEPTH_ERROR" in refusal:
-        raise InvalidRequest(f"the body is nested too deep; the limit is {MAX_DEPTH:,} levels")
-    if _has_lone_surrogate(document):
-        raise InvalidRequest("the body is not valid JSON: a string holds half of a surrogate pair")
+    _check_depth_and_strings(document)
     return document
 
 
@@ -94,9 +104,35 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise InvalidRequest(f"the body is not valid JSON: {constant} is not a JSON value; write {written}")
 
 
-def _has_lone_surrogate(document: Any) -> bool:
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise InvalidRequest(f"the key {shorten(key)} is there twice in one object")
+        found[key] = value
+    return found
+
+
+def _check_depth_and_strings(document: Any) -> None:
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        strings = [value for value in level if isinstance(value, str)]
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                strings += value.keys()
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
+        try:
+            "".join(strings).encode()
+        except UnicodeEncodeError as error:
+            raise InvalidRequest("the body is not valid JSON: a string holds half of a surrogate pair") from error
+        if not below:
+            return
+        level = below
+    raise _too_deep()
+
+
+def _too_deep() -> InvalidRequest:
+    return InvalidRequest(f"the body is nested too deep; the limit is {MAX_DEPTH:,} levels")

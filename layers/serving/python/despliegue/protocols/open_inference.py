@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import orjson
 
@@ -12,16 +12,16 @@ from despliegue.errors import InvalidRequest, shorten
 from despliegue.models import DATATYPES, Model, Signature, TensorSpec
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
-from despliegue.protocols.document import JsonObject, parse_object, plain, type_name
+from despliegue.protocols.document import parse_object, pick, plain, type_name
 
 PLATFORM: Final = "onnxruntime_onnx"
 """Triton's name for an ONNX model run by ONNX Runtime."""
-MAX_VALUES: Final = 2**48
-"""Most values a shape may stand for (a dimension of 0 counted as 1), so that numpy can express it."""
+MAX_EMPTY_SIZE: Final = 65_536
+"""Most that the other dimensions of an empty tensor may multiply to: no data bounds them, and a model may make much of
+them."""
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(msgspec.Struct, frozen=True):
     """A decoded inference request.
 
     Attributes:
@@ -46,7 +46,7 @@ def decode_request(body: bytes, signature: Signature) -> InferRequest:
     Raises:
         InvalidRequest: it is not valid JSON, or does not fit the protocol or the signature.
     """
-    document = parse_object(body)
+    document = pick(parse_object(body), ("id", "inputs", "outputs"))
     given = _objects(document, "inputs")
     inputs: dict[str, Array] = {}
     arrays = sum(type_name(document.get(key)) == "an array" for key in ("inputs", "outputs"))
@@ -62,7 +62,7 @@ def decode_request(body: bytes, signature: Signature) -> InferRequest:
         arrays += 1 + (found or 0)
     if missing := [name for name in signature.required if name not in inputs]:
         raise InvalidRequest(f"missing input {_listed(missing)}; came {_listed(inputs) or 'none'}", subject=missing[0])
-    if np.count_nonzero(np.frombuffer(body, np.uint8) == ord("[")) > arrays:
+    if _brackets(body) > arrays:
         # More arrays than a regular request has: in keys that are ignored, in strings, or where a value belongs.
         # Only reading value by value tells.
         for item in given:
@@ -109,7 +109,7 @@ def _tensor_metadata(spec: TensorSpec) -> dict[str, Any]:
     return {"name": spec.name, "datatype": spec.datatype.name, "shape": list(spec.shape)}
 
 
-def _decode_input(item: JsonObject, spec: TensorSpec, *, careful: bool = False) -> tuple[Array, int | None]:
+def _decode_input(item: dict[str, Any], spec: TensorSpec, *, careful: bool = False) -> tuple[Array, int | None]:
     datatype = _text(item, "datatype", f"input '{spec.name}'")
     if datatype != spec.datatype.name:
         known = "" if datatype in DATATYPES else ", which is no datatype"
@@ -125,7 +125,7 @@ def _decode_input(item: JsonObject, spec: TensorSpec, *, careful: bool = False) 
     return tensors.decode(item["data"], spec.datatype, shape, spec.name)
 
 
-def _decode_shape(item: JsonObject, spec: TensorSpec) -> tuple[int, ...]:
+def _decode_shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:
     value = plain(item.get("shape"))
     # bool is an int to Python, so types are compared and not asked.
     if not isinstance(value, list) or not all(type(size) is int and size >= 0 for size in value):
@@ -139,14 +139,16 @@ def _decode_shape(item: JsonObject, spec: TensorSpec) -> tuple[int, ...]:
             " (-1 stands for any size)",
             subject=spec.name,
         )
-    if math.prod(size or 1 for size in shape) > MAX_VALUES:
+    if 0 in shape and math.prod(size or 1 for size in shape) > MAX_EMPTY_SIZE:
         raise InvalidRequest(
-            f"input '{spec.name}': shape {shorten(value)} is beyond what can be held", subject=spec.name
+            f"input '{spec.name}': shape {shorten(value)} is empty but large; its other dimensions may multiply to"
+            f" {MAX_EMPTY_SIZE:,}",
+            subject=spec.name,
         )
     return shape
 
 
-def _decode_outputs(document: JsonObject, signature: Signature) -> tuple[str, ...]:
+def _decode_outputs(document: dict[str, Any], signature: Signature) -> tuple[str, ...]:
     """Names of the wanted outputs; all of them where none are named."""
     names: list[str] = []
     for item in _objects(document, "outputs"):
@@ -159,30 +161,40 @@ def _decode_outputs(document: JsonObject, signature: Signature) -> tuple[str, ..
     return tuple(names or signature.outputs)
 
 
-def _decode_id(document: JsonObject) -> str | None:
+def _decode_id(document: dict[str, Any]) -> str | None:
     value = document.get("id")
     if value is not None and not isinstance(value, str):
         raise InvalidRequest(f"id is {type_name(value)}; expected a string", subject="id")
     return value
 
 
-def _objects(document: JsonObject, key: str) -> list[JsonObject]:
+def _objects(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """The objects in the array under `key`; none where it is absent or null."""
     value = document.get(key)
     if value is None:
         return []
-    items = list(value) if type_name(value) == "an array" else None
-    if items is None or any(type_name(item) != "an object" for item in items):
+    if type_name(value) != "an array":
         raise InvalidRequest(f"{key} is {type_name(value)}; expected an array of objects", subject=key)
+    items = list(value)
+    for position, item in enumerate(items):
+        if type_name(item) != "an object":
+            raise InvalidRequest(f"{key}[{position}] is {type_name(item)}; expected an object", subject=key)
+        items[position] = pick(item, ("name", "datatype", "shape", "data"))
     return items
 
 
-def _text(item: JsonObject, key: str, where: str) -> str:
+def _text(item: dict[str, Any], key: str, where: str) -> str:
     value = item.get(key)
     if not isinstance(value, str):
         problem = "is missing" if key not in item else f"is {type_name(plain(value))}"
         raise InvalidRequest(f"{where}: {key} {problem}; expected a string", subject=key)
     return value
+
+
+def _brackets(body: bytes) -> int:
+    if len(body) < 4096:
+        return body.count(b"[")
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord("[")))  # ten times as fast on long bodies
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -103,7 +103,7 @@ def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...
         flat = np.frombuffer(data.as_buffer(of_type=code), wide)
     except (TypeError, ValueError):  # not all numbers, or not all of this kind
         return None
-    if flat.size != math.prod(shape) or _misfit(data, shape):
+    if flat.size != math.prod(shape) or not _is_regular(data, shape):
         return None
     if flat.size and datatype.kind != "f" and datatype.dtype != wide:
         limits = np.iinfo(datatype.dtype)  # type: ignore[type-var]
@@ -118,6 +118,22 @@ def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...
 
 def _is_nested(data: Any, shape: tuple[int, ...]) -> bool:
     return len(shape) > 1 and len(data) > 0 and isinstance(data[0], _ARRAYS)
+
+
+def _is_regular(data: simdjson.Array, shape: tuple[int, ...]) -> bool:
+    """Whether an array of nothing but numbers is flat, or nested like `shape`: as `_misfit`, without the words."""
+    if not _is_nested(data, shape):
+        return len(data) == math.prod(shape)
+    level: Any = data
+    try:
+        regular = len(level) == shape[0]
+        for depth, length in enumerate(shape[1:], start=1):
+            regular = regular and set(map(len, level)) <= {length}
+            if depth < len(shape) - 1:
+                level = list(itertools.chain.from_iterable(level))
+    except TypeError:  # a number where an array belongs
+        return False
+    return regular
 
 
 def _misfit(data: Any, shape: tuple[int, ...]) -> str:
