@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 import typer
@@ -75,11 +75,15 @@ def serve(
     port: Annotated[int, typer.Option(envvar="PORT", help="The port.", min=1, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="The address; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     models: Models = Path(DEFAULT_MODELS),
+    api_key: Annotated[str, typer.Option(help="What callers must send in x-api-key.", envvar="API_KEY")] = "",
+    limits: Annotated[
+        Literal["none", "lambda"], typer.Option(help="lambda refuses what the cloud would: size and time.")
+    ] = "none",
 ) -> None:
     """Serve the repository's models over HTTP on this machine."""
     _open(models)
     address = _free_address(host, port)
-    ServerSettings(str(models.resolve()), address, port).write(os.environ)
+    ServerSettings(str(models.resolve()), address, port, api_key, limits).write(os.environ)
     # Imported here: only this command needs the server.
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 import orjson
 
-from despliegue.asgi import Application, Limits
+from despliegue.asgi import Application, Limits, Service
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService
 from despliegue.models import Model, ModelRepository
+from despliegue_cli.cloud import KeyedService, LambdaService
 
 ENVIRONMENT_VARIABLE = "DESPLIEGUE_SERVE"
 REFRESH_SECONDS = 0.5
@@ -32,11 +33,15 @@ class ServerSettings(msgspec.Struct, frozen=True):
         models: root of the model repository.
         host: the address that it listens on.
         port: the port.
+        api_key: what callers must send in x-api-key; empty for none.
+        limits: `lambda` to refuse what the cloud would; else empty.
     """
 
     models: str
     host: str
     port: int
+    api_key: str = ""
+    limits: str = ""
 
     def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
         """Put the settings where the worker, a new process, finds them."""
@@ -60,12 +65,19 @@ def create_application() -> Application:
         for task in tasks:
             task.cancel()
 
-    return Application(InferenceService(repository), Limits(threads=os.cpu_count() or 1), lifespan)
+    service: Service = InferenceService(repository)
+    if settings.limits == "lambda":
+        service = LambdaService(service)
+    if settings.api_key:
+        service = KeyedService(service, settings.api_key)
+    return Application(service, Limits(threads=os.cpu_count() or 1), lifespan)
 
 
 async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
     """Say where, once a connection is taken: whoever pastes the line, or waits for it, gets an answer."""
-    text = await asyncio.to_thread(greeting, repository, url(settings.host, settings.port))
+    text = await asyncio.to_thread(
+        greeting, repository, url(settings.host, settings.port), keyed=bool(settings.api_key)
+    )
     while True:
         try:
             _, writer = await asyncio.open_connection(settings.host, settings.port)
@@ -93,7 +105,7 @@ def url(host: str, port: int) -> str:
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
-def greeting(repository: ModelRepository, where: str) -> str:
+def greeting(repository: ModelRepository, where: str, *, keyed: bool = False) -> str:
     """What is printed when the server answers: where and, on the last line, a call to paste."""
     names = list(repository.index())
     if not names:
@@ -102,7 +114,7 @@ def greeting(repository: ModelRepository, where: str) -> str:
     warnings = []
     for name in names:
         try:
-            call = curl(repository.get(name), where)
+            call = curl(repository.get(name), where, keyed=keyed)
         except DespliegueError as error:
             warnings.append(f"warning: {error}")
         else:
@@ -110,7 +122,7 @@ def greeting(repository: ModelRepository, where: str) -> str:
     return "\n".join([*warnings, f"Serving on {where}, but no model is ready"])
 
 
-def curl(model: Model, where: str) -> str:
+def curl(model: Model, where: str, *, keyed: bool = False) -> str:
     """A call with the manifest's example, or with a row of zeros where it has none that fits."""
     inputs = []
     for name, zeros in model.zeros().items():
@@ -120,4 +132,5 @@ def curl(model: Model, where: str) -> str:
         data = example if example is not None and spec.fits(tuple(shape)) else zeros.ravel().tolist()
         inputs.append({"name": name, "shape": shape, "datatype": spec.datatype.name, "data": data})
     body = shlex.quote(orjson.dumps({"inputs": inputs}).decode())
-    return f"curl -s {where}/v2/models/{model.name}/infer -H 'Content-Type: application/json' -d {body}"
+    key = ' -H "x-api-key: $KEY"' if keyed else ""
+    return f"curl -s {where}/v2/models/{model.name}/infer{key} -H 'Content-Type: application/json' -d {body}"

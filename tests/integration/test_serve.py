@@ -1,6 +1,7 @@
 """The server on this machine: what it prints; slow clients, long inferences, changing models."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -105,6 +106,20 @@ def test_sigterm_lets_a_running_inference_finish(
     assert code == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{served.url}/v2/health/live")
+
+
+def test_a_key_and_the_clouds_limits_hold_at_home(serve: Serve, models: Path) -> None:
+    served = serve(models, "--api-key", "secret", "--limits", "lambda")
+
+    assert httpx.get(f"{served.url}/v2").status_code == 403
+    keyed = httpx.Client(headers={"x-api-key": "secret"})
+    assert keyed.get(f"{served.url}/v2").status_code == 200
+    assert keyed.post(f"{served.url}/v2/models/breast-cancer/infer", content=bytes(5_000_000)).status_code == 413
+    keyed.close()
+    done = subprocess.run(
+        served.curl, shell=True, env={**os.environ, "KEY": "secret"}, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["model_name"] == "breast-cancer"
 
 
 @pytest.mark.parametrize(("host", "shown"), [("localhost", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])

@@ -1,15 +1,19 @@
 """The sample events, in a real Lambda container."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 EVENTS = Path(__file__).parents[2] / "events" / "predict"
 
 # The statuses of those that are not answered with 200.
 REFUSED = {
+    "http-load": 501,
+    "http-logging": 501,
     "invalid-base64": 400,
     "invalid-content-type": 415,
     "invalid-datatype": 400,
@@ -19,6 +23,8 @@ REFUSED = {
     "invalid-utf8": 400,
     "invalid-value": 400,
     "not-an-api-event": 400,
+    "rest-load": 501,
+    "rest-logging": 501,
     "unknown-model": 404,
     "unknown-path": 404,
     "unknown-version": 404,
@@ -29,6 +35,12 @@ REFUSED = {
 def assert_answered_as_named(event: str, reply: httpx.Response) -> None:
     expected = REFUSED.get(event, 200)
     assert reply.status_code == expected, reply.text
+    if "binary" in event:
+        assert reply.headers["content-type"] == "application/octet-stream"
+        header = json.loads(reply.content[: int(reply.headers["inference-header-content-length"])])
+        assert [output["datatype"] for output in header["outputs"]] == ["BYTES", "FP32"]
+        assert np.frombuffer(reply.content[-8:], "<f4").sum() == pytest.approx(1)
+        return
     assert reply.headers["content-type"] == "application/json"
     if expected != 200:
         assert list(reply.json()) == ["error"]

@@ -63,7 +63,13 @@ def test_server_metadata(ask: Ask, path: str) -> None:
     assert json.loads(response.body) == {
         "name": "despliegue",
         "version": despliegue.__version__,
-        "extensions": ["model_repository"],
+        "extensions": [
+            "binary_tensor_data",
+            "classification",
+            "model_configuration",
+            "model_repository",
+            "statistics",
+        ],
     }
 
 
@@ -168,6 +174,63 @@ def test_only_the_wanted_outputs_come_in_the_wanted_order(ask: Ask) -> None:
 def test_head_is_get(ask: Ask) -> None:
     assert ask("HEAD", "/v2/health/live").status == 200
     assert ask("HEAD", "/v2/models/m/infer").status == 405
+
+
+@pytest.mark.parametrize("path", ["/v2/models/m/config", "/v2/models/m/versions/1/config"])
+def test_the_configuration_is_what_triton_would_say(ask: Ask, path: str) -> None:
+    configuration = json.loads(ask("GET", path).body)
+
+    assert configuration["platform"] == "onnxruntime_onnx"
+    assert configuration["max_batch_size"] == 0
+    assert configuration["input"] == [
+        {"name": "x", "data_type": "TYPE_FP32", "dims": [-1, 2]},
+        {"name": "k", "data_type": "TYPE_INT64", "dims": [-1]},
+    ]
+
+
+def test_statistics_count_inferences_by_version(ask: Ask) -> None:
+    infer(ask, {**X, "shape": [2, 2], "data": [1, 2, 3, 4]}, {**K, "shape": [2], "data": [1, 2]})
+    infer(ask, X, K)
+    infer(ask, X)
+
+    two = json.loads(ask("GET", "/v2/models/m/versions/2/stats").body)["model_stats"]
+    every = json.loads(ask("GET", "/v2/models/stats").body)["model_stats"]
+
+    assert two == [every[1]] == [json.loads(ask("GET", "/v2/models/m/stats").body)["model_stats"][1]]
+    assert (every[0]["version"], every[0]["inference_count"]) == ("1", 0)
+    (counted,) = two
+    assert (counted["inference_count"], counted["execution_count"]) == (3, 2)
+    assert counted["inference_stats"]["success"]["count"] == 2
+    assert counted["inference_stats"]["compute_infer"]["ns"] > 0
+    assert counted["inference_stats"]["success"]["ns"] >= counted["inference_stats"]["compute_infer"]["ns"]
+    assert counted["last_inference"] > 1_700_000_000_000
+    assert ask("GET", "/v2/models/m/versions/9/stats").status == 404
+    assert ask("GET", "/v2/models/nope/stats").status == 404
+
+
+@pytest.mark.parametrize("keys", [("int64s", "[5, 3]", [3, 5]), ("strings", '["b", "a"]', ["a", "b"])])
+def test_a_sequence_of_maps_is_a_matrix_with_its_keys(
+    add_model: AddModel, repository: ModelRepository, keys: tuple[str, str, list[Any]]
+) -> None:
+    kind, given, expected = keys
+    add_model(f"""
+        <ir_version: 10, opset_import: ["": 21, "ai.onnx.ml": 3]>
+        g (float[N, 2] x) => (seq(map({kind.removesuffix("s")}, float)) y)
+        {{ y = ai.onnx.ml.ZipMap <classlabels_{kind} = {given}> (x) }}
+    """)
+    x = {"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1, 2, 3, 4]}
+    request = Request("POST", "/v2/models/m/infer", body=json.dumps({"inputs": [x]}).encode())
+
+    (output,) = json.loads(InferenceService(repository).handle(request).body)["outputs"]
+
+    # ONNX Runtime sorts the keys; the columns follow.
+    assert output == {
+        "name": "y",
+        "datatype": "FP32",
+        "shape": [2, 2],
+        "parameters": {"labels": expected},
+        "data": [2, 1, 4, 3],
+    }
 
 
 # Bad input: each with its status, naming what was wrong, what was expected and what came
@@ -307,14 +370,28 @@ def test_another_content_type_is_415(ask: Ask) -> None:
     response = ask("POST", "/v2/models/m/infer", b"a=1", content_type="application/x-www-form-urlencoded")
 
     assert response.status == 415
-    assert error(response) == "content type is 'application/x-www-form-urlencoded'; expected application/json"
+    assert (
+        error(response)
+        == "content type is 'application/x-www-form-urlencoded'; expected application/json or application/octet-stream"
+    )
 
 
-def test_binary_tensors_are_501(ask: Ask) -> None:
-    response = ask("POST", "/v2/models/m/infer", b"{}", inference_header_content_length="2")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v2/repository/models/m/load"),
+        ("POST", "/v2/repository/models/m/unload"),
+        ("GET", "/v2/trace/setting"),
+        ("POST", "/v2/logging"),
+        ("GET", "/v2/systemsharedmemory/status"),
+        ("GET", "/v2/cudasharedmemory/status"),
+    ],
+)
+def test_what_only_an_operator_does_is_501(ask: Ask, method: str, path: str) -> None:
+    response = ask(method, path)
 
     assert response.status == 501
-    assert "binary tensor extension" in error(response)
+    assert "is not served: models are deployed, not managed by callers" in error(response)
 
 
 def test_a_broken_model_is_not_ready_and_says_why(add_model: AddModel, repository: ModelRepository) -> None:

@@ -21,7 +21,10 @@ def decode(text: str, datatype: str, *shape: int) -> np.ndarray[Any, Any]:
     return tensors.decode(data, DATATYPES[datatype], shape, "x")[0]
 
 
-@pytest.mark.parametrize("datatype", sorted(DATATYPES))
+IN_JSON = sorted(name for name, datatype in DATATYPES.items() if datatype.in_json)
+
+
+@pytest.mark.parametrize("datatype", IN_JSON)
 def test_flat_and_nested_data_are_the_same_array(datatype: str) -> None:
     flat, nested = {
         "BOOL": ("[true, false, true, true]", "[[true, false], [true, true]]"),
@@ -136,7 +139,8 @@ def test_both_ways_agree(values: list[Any], datatype: str, nested: bool) -> None
 
 
 def test_every_output_type_is_written() -> None:
-    for name, datatype in DATATYPES.items():
+    for name in IN_JSON:
+        datatype = DATATYPES[name]
         array = np.array(["a", "ñ"] if name == "BYTES" else [0, 1], datatype.dtype)
 
         text = orjson.dumps(tensors.encode(array), option=orjson.OPT_SERIALIZE_NUMPY)

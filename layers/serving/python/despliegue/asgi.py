@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from despliegue.errors import InvalidRequest, PayloadTooLarge
-from despliegue.http import InferenceService, Outcome, Request, Response
+from despliegue.http import Outcome, Request, Response
 from despliegue.http.messages import error_response
 from despliegue.http.service import error_reply
 
@@ -40,6 +40,13 @@ class Limits:
     threads: int = 4
 
 
+class Service(Protocol):
+    """The HTTP core, or what stands before it."""
+
+    def handle(self, request: Request) -> Response:
+        """The response to `request`; never raises."""
+
+
 class Application:
     """An ASGI application over the HTTP core.
 
@@ -51,7 +58,7 @@ class Application:
 
     def __init__(
         self,
-        service: InferenceService,
+        service: Service,
         limits: Limits | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:

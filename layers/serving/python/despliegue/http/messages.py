@@ -34,6 +34,7 @@ class Outcome(msgspec.Struct):
         model: the model that answered or failed; empty until it is known to exist.
         version: its version.
         rows: rows predicted.
+        durations: nanoseconds of decoding, running and encoding, of an inference that came so far; else nothing.
         error: the error's code; empty when all went well.
         subject: name of the input, output or parameter that was at fault.
         failure: the exception, where it is one that nobody raised on purpose.
@@ -42,6 +43,7 @@ class Outcome(msgspec.Struct):
     model: str = ""
     version: str = ""
     rows: int = 0
+    durations: tuple[int, ...] = ()
     error: str = ""
     subject: str = ""
     failure: BaseException | None = None

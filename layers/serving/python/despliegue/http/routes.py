@@ -6,9 +6,9 @@ from typing import Concatenate, Final, NamedTuple
 from despliegue.errors import MethodNotAllowed, PathNotFound, shorten
 from despliegue.http import open_inference
 from despliegue.http.messages import Outcome, Request, Response
-from despliegue.models import ModelRepository
+from despliegue.http.served import Served
 
-type Call = Callable[Concatenate[ModelRepository, Request, Outcome, ...], Response]
+type Call = Callable[Concatenate[Served, Request, Outcome, ...], Response]
 
 
 class Route(NamedTuple):
@@ -26,11 +26,22 @@ ROUTES: Final = (
     Route("/v2/health/live", {"GET": open_inference.health}),
     Route("/v2/health/ready", {"GET": open_inference.health}),
     Route("/v2/models", {"GET": open_inference.list_models}),
+    Route("/v2/models/stats", {"GET": open_inference.statistics}),
     Route("/v2/repository/index", {"POST": open_inference.repository_index}),
     Route("/v2/models/{model}", {"GET": open_inference.model_metadata}),
     Route("/v2/models/{model}/versions/{version}", {"GET": open_inference.model_metadata}),
     Route("/v2/models/{model}/ready", {"GET": open_inference.model_ready}),
     Route("/v2/models/{model}/versions/{version}/ready", {"GET": open_inference.model_ready}),
+    Route("/v2/models/{model}/config", {"GET": open_inference.model_configuration}),
+    Route("/v2/models/{model}/versions/{version}/config", {"GET": open_inference.model_configuration}),
+    Route("/v2/models/{model}/stats", {"GET": open_inference.statistics}),
+    Route("/v2/models/{model}/versions/{version}/stats", {"GET": open_inference.statistics}),
+    Route("/v2/repository/models/{model}/load", {"POST": open_inference.not_served}),
+    Route("/v2/repository/models/{model}/unload", {"POST": open_inference.not_served}),
+    Route("/v2/trace/setting", {"GET": open_inference.not_served, "POST": open_inference.not_served}),
+    Route("/v2/logging", {"GET": open_inference.not_served, "POST": open_inference.not_served}),
+    Route("/v2/systemsharedmemory/status", {"GET": open_inference.not_served}),
+    Route("/v2/cudasharedmemory/status", {"GET": open_inference.not_served}),
 )
 
 _BY_LENGTH: Final[dict[int, list[tuple[list[str], dict[str, Call]]]]] = {}

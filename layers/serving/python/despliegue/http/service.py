@@ -3,8 +3,11 @@
 from typing import Final
 
 from despliegue import errors
+from despliegue.http.compression import deflate, inflate
 from despliegue.http.messages import Outcome, Request, Response, error_response
 from despliegue.http.routes import find_route
+from despliegue.http.served import Served
+from despliegue.http.statistics import Statistics
 from despliegue.models import ModelRepository
 
 _STATUS: Final[dict[type[errors.DespliegueError], int]] = {
@@ -25,17 +28,22 @@ class InferenceService:
 
     def __init__(self, repository: ModelRepository) -> None:
         self.repository = repository
+        self._served = Served(repository, Statistics())
 
     def handle(self, request: Request) -> Response:
         """The response to `request`. Never raises: every failure is a response of the contract's form."""
         outcome = Outcome()
         try:
+            inflate(request)
             call, parameters = find_route(request.method, request.path)
-            return call(self.repository, request, outcome, **parameters)
+            response = call(self._served, request, outcome, **parameters)
         except errors.DespliegueError as error:
-            return error_reply(error, outcome, request.id)
+            response = error_reply(error, outcome, request.id)
         except Exception as error:  # a caller never sees a traceback, whatever we got wrong
-            return failure_reply(error, outcome, request.id)
+            response = failure_reply(error, outcome, request.id)
+        self._served.statistics.record(outcome)
+        deflate(request, response)
+        return response
 
 
 def failure_reply(error: Exception, outcome: Outcome, request_id: str) -> Response:

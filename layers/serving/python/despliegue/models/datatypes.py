@@ -13,11 +13,16 @@ class Datatype(NamedTuple):
 
     Attributes:
         name: the protocol's name, such as `FP32`.
-        dtype: numpy's; strings are arrays of `object` holding `str`.
+        dtype: numpy's; strings are arrays of `object` holding `str`, bfloat16 arrays of `uint16` holding its bits.
     """
 
     name: str
     dtype: np.dtype[np.generic]
+
+    @property
+    def in_json(self) -> bool:
+        """Whether JSON can carry it: numpy has no bfloat16, which travels as its bits, binary only (as with Triton)."""
+        return self.name != "BF16"
 
     @property
     def kind(self) -> str:
@@ -36,6 +41,7 @@ _BY_ORT_TYPE: Final = {
     "tensor(int32)": Datatype("INT32", np.dtype(np.int32)),
     "tensor(int64)": Datatype("INT64", np.dtype(np.int64)),
     "tensor(float16)": Datatype("FP16", np.dtype(np.float16)),
+    "tensor(bfloat16)": Datatype("BF16", np.dtype(np.uint16)),
     "tensor(float)": Datatype("FP32", np.dtype(np.float32)),
     "tensor(double)": Datatype("FP64", np.dtype(np.float64)),
     "tensor(string)": Datatype("BYTES", np.dtype(np.object_)),

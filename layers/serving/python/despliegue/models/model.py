@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady
+from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady, NotSupported
+from despliegue.models import bfloat16
 from despliegue.models.manifest import Manifest
 from despliegue.models.signature import Signature
 
@@ -50,6 +51,7 @@ class Model:
         version: as in the repository.
         signature: its inputs and outputs.
         manifest: what the ONNX file cannot say; empty for a bare file.
+        labels: the keys of each output that is a sequence of maps, in ONNX Runtime's order; known after a first run.
     """
 
     def __init__(
@@ -59,7 +61,11 @@ class Model:
         self.version = version
         self.signature = signature
         self.manifest = manifest
+        self.labels: dict[str, tuple[int | str, ...]] = {}
         self._session = session
+        self._is_plain = not any(
+            spec.maps or not spec.datatype.in_json for spec in [*signature.inputs.values(), *signature.outputs.values()]
+        )
 
     @classmethod
     def load(cls, folder: Path, name: str, version: str, settings: SessionSettings) -> Self:
@@ -95,7 +101,11 @@ class Model:
             InferenceError: the model failed.
         """
         try:
-            return self._session.run(outputs, inputs)  # type: ignore[no-any-return]
+            if self._is_plain:
+                return self._session.run(outputs, inputs)  # type: ignore[no-any-return]
+            return self._run_special(inputs, outputs)
+        except NotSupported:
+            raise
         except InvalidArgument as error:
             raise InvalidRequest(f"model '{self.name}' refused its inputs: {_reason(error)}") from error
         except Exception as error:  # ORT's exceptions share no base class
@@ -105,6 +115,33 @@ class Model:
             raise InferenceError(
                 f"model '{self.name}' version {self.version} failed while running: {_reason(error)}"
             ) from error
+
+    def _run_special(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """As `run`, with bfloat16, which numpy does not have, and sequences of maps, which are made matrices."""
+        given = {
+            name: array if self.signature.inputs[name].datatype.in_json else bfloat16.to_ort(array)
+            for name, array in inputs.items()
+        }
+        if all(self.signature.outputs[name].datatype.in_json for name in outputs):
+            found = self._session.run(outputs, given)
+        else:
+            values = {
+                name: value if isinstance(value, ort.OrtValue) else ort.OrtValue.ortvalue_from_numpy(value)
+                for name, value in given.items()
+            }
+            found = [bfloat16.from_ort(value) for value in self._session.run_with_ort_values(outputs, values)]
+        return [
+            self._matrix(name, value) if self.signature.outputs[name].maps else value
+            for name, value in zip(outputs, found, strict=True)
+        ]
+
+    def _matrix(self, name: str, rows: list[dict[int | str, float]]) -> Array:
+        if rows:
+            self.labels[name] = tuple(rows[0])
+        keys = self.labels.get(name, ())
+        if any(tuple(row) != keys for row in rows):
+            raise NotSupported(f"'{name}' gives maps of differing keys, which is not served", subject=name)
+        return np.array([list(row.values()) for row in rows], np.float32).reshape(len(rows), len(keys))
 
     def zeros(self) -> dict[str, Array]:
         """One row of zeros (empty strings) for every required input, open dimensions being 1: enough to warm up."""

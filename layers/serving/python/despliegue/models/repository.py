@@ -11,7 +11,7 @@ import msgspec
 
 from despliegue.errors import DespliegueError, ModelNotFound, ModelNotReady, NotSupported, shorten
 from despliegue.models import manifest
-from despliegue.models.folder import Fingerprint, fingerprint
+from despliegue.models.folder import PRIVATE, Fingerprint, fingerprint
 from despliegue.models.model import FILE_NAME, Model, SessionSettings
 
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -70,7 +70,7 @@ class ModelRepository:
         """
         versions = _versions_in(self.root / name) if NAME_PATTERN.fullmatch(name) else []
         if not versions:
-            raise ModelNotFound(f"there is no model {shorten(name)}")
+            raise ModelNotFound(f"there is no model {shorten(name)}; see the list of models for those there are")
         return versions
 
     def default_version(self, name: str) -> str:
@@ -212,7 +212,7 @@ class ModelRepository:
 def _names_in(folder: Path) -> list[str]:
     # os.listdir and os.path.isfile: a folder that cannot be read, or a link to itself, is no model and no error.
     try:
-        return [name for name in os.listdir(folder) if NAME_PATTERN.fullmatch(name)]
+        return [name for name in os.listdir(folder) if NAME_PATTERN.fullmatch(name) and name != PRIVATE]
     except OSError:
         return []
 

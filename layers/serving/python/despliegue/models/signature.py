@@ -1,12 +1,14 @@
 """What a model takes and gives, read off its ONNX graph."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import msgspec
 
 from despliegue.errors import NotSupported
-from despliegue.models.datatypes import Datatype, of_ort_type
+from despliegue.models.datatypes import DATATYPES, Datatype, of_ort_type
+
+_MAPS: Final = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
 
 
 class NodeArg(Protocol):
@@ -32,6 +34,7 @@ class TensorSpec(msgspec.Struct, frozen=True):
             ONNX Runtime does not tell the two apart.
         symbols: a name for each dimension, where the graph has one; else None.
         optional: the graph has an initialiser for it, so that a request may leave it out.
+        maps: the graph gives a sequence of maps (ZipMap), which is served as a matrix: a row each, a column a key.
     """
 
     name: str
@@ -39,6 +42,7 @@ class TensorSpec(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     symbols: tuple[str | None, ...] = ()
     optional: bool = False
+    maps: bool = False
 
     @classmethod
     def read(cls, node: NodeArg, *, optional: bool = False) -> Self:
@@ -47,6 +51,8 @@ class TensorSpec(msgspec.Struct, frozen=True):
         Raises:
             NotSupported: the type is no tensor, or one that the protocol cannot express.
         """
+        if node.type in _MAPS:
+            return cls(node.name, DATATYPES["FP32"], (-1, -1), (None, None), optional, maps=True)
         datatype = of_ort_type(node.type)
         if datatype is None:
             raise NotSupported(f"'{node.name}' is of type {node.type}, which is not served", subject=node.name)
@@ -80,6 +86,8 @@ class Signature(msgspec.Struct, frozen=True):
         """
         specs = [TensorSpec.read(node) for node in inputs]
         specs += [TensorSpec.read(node, optional=True) for node in optional]
+        if maps := next((spec for spec in specs if spec.maps), None):
+            raise NotSupported(f"'{maps.name}' takes maps, which is not served", subject=maps.name)
         return cls({spec.name: spec for spec in specs}, {node.name: TensorSpec.read(node) for node in outputs})
 
     @property

@@ -1,7 +1,7 @@
 """JSON bytes → a document, fast where they are well-formed and with a clear message where they are not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 import simdjson
@@ -69,6 +69,35 @@ def type_name(value: Any) -> str:
             return "an array"
         case _:
             return "an object"
+
+
+def objects(document: dict[str, Any], key: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The objects in the array under `key`, each with its `keys`; none where it is absent or null."""
+    value = document.get(key)
+    if value is None:
+        return []
+    if type_name(value) != "an array":
+        raise InvalidRequest(f"{key} is {type_name(value)}; expected an array of objects", subject=key)
+    items = list(value)
+    for position, item in enumerate(items):
+        if type_name(item) != "an object":
+            raise InvalidRequest(f"{key}[{position}] is {type_name(item)}; expected an object", subject=key)
+        items[position] = pick(item, keys)
+    return items
+
+
+def text(item: dict[str, Any], key: str, where: str) -> str:
+    """The string under `key`; `where` names the item in the message."""
+    value = item.get(key)
+    if not isinstance(value, str):
+        problem = "is missing" if key not in item else f"is {type_name(plain(value))}"
+        raise InvalidRequest(f"{where}: {key} {problem}; expected a string", subject=key)
+    return value
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names as a message shows them."""
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _parse_slowly(body: bytes) -> Any:

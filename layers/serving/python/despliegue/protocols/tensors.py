@@ -35,7 +35,7 @@ _ARRAYS_SET: Final = frozenset(_ARRAYS)
 
 
 def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> tuple[Array, int | None]:
-    """The array that `data` is: flat in row-major order, or nested like `shape`.
+    """The array that `data` is: flat in row-major order, or nested like `shape`; a scalar may stand bare.
 
     Args:
         data: an array of the request's document.
@@ -51,7 +51,7 @@ def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> 
     Raises:
         InvalidRequest: the values do not fit datatype or shape; the message names the input.
     """
-    if isinstance(data, simdjson.Array) and datatype.kind in _WIDE:
+    if isinstance(data, simdjson.Array) and datatype.kind in _WIDE and datatype.in_json:
         array = _decode_fast(data, datatype, shape)
         if array is not None:
             return array, sum(math.prod(shape[:depth]) for depth in range(len(shape))) if _is_nested(data, shape) else 1
@@ -64,7 +64,11 @@ def decode_carefully(data: Any, datatype: Datatype, shape: tuple[int, ...], name
     Raises:
         InvalidRequest: as `decode`.
     """
+    if not datatype.in_json:
+        raise InvalidRequest(f"input '{name}': {datatype.name} travels as binary data only, not as JSON", subject=name)
     data = plain(data)
+    if not shape and isinstance(data, (bool, int, float, str)):
+        data = [data]
     if not isinstance(data, list):
         raise InvalidRequest(f"input '{name}': data is {type_name(data)}; expected an array", subject=name)
     if misfit := _misfit(data, shape):

@@ -1,0 +1,51 @@
+"""What the Open Inference Protocol says of a model: metadata, and Triton's configuration."""
+
+from typing import Any, Final
+
+import orjson
+
+from despliegue.models import Model, TensorSpec
+
+PLATFORM: Final = "onnxruntime_onnx"
+"""Triton's name for an ONNX model run by ONNX Runtime."""
+
+
+def encode_metadata(model: Model, versions: list[str]) -> bytes:
+    """The model's metadata: its versions and signature, and what its manifest adds, under `parameters`."""
+    metadata: dict[str, Any] = {
+        "name": model.name,
+        "versions": versions,
+        "platform": PLATFORM,
+        "inputs": [_tensor(spec) for spec in model.signature.inputs.values()],
+        "outputs": [_tensor(spec) for spec in model.signature.outputs.values()],
+        "parameters": {
+            "version": model.version,
+            "description": model.manifest.description,
+            "features": [feature.name for feature in model.manifest.features],
+            "labels": list(model.manifest.labels),
+        },
+    }
+    return orjson.dumps(metadata)
+
+
+def encode_configuration(model: Model) -> bytes:
+    """The model's configuration as far as there is one. Source: Triton's model configuration extension."""
+    return orjson.dumps(
+        {
+            "name": model.name,
+            "platform": PLATFORM,
+            "backend": "onnxruntime",
+            "max_batch_size": 0,  # shapes are given in full, the batch included
+            "input": [_configured(spec) for spec in model.signature.inputs.values()],
+            "output": [_configured(spec) for spec in model.signature.outputs.values()],
+        }
+    )
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "datatype": spec.datatype.name, "shape": list(spec.shape)}
+
+
+def _configured(spec: TensorSpec) -> dict[str, Any]:
+    kind = "STRING" if spec.datatype.name == "BYTES" else spec.datatype.name
+    return {"name": spec.name, "data_type": f"TYPE_{kind}", "dims": list(spec.shape)}
