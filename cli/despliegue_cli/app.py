@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,7 +43,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 @app.command("list")
 def list_models(models: Models = Path(DEFAULT_MODELS), as_json: AsJson = False) -> None:
     """List the models of the repository with their versions."""
-    rows = describe.models(_open(models))
+    repository = _open(models)
+    rows = describe.models(repository)
+    for sentence in describe.strays(repository):
+        print(f"warning: {sentence}", file=sys.stderr)
     if as_json:
         _print_json(rows)
         return

@@ -30,6 +30,17 @@ def models(repository: ModelRepository) -> list[dict[str, Any]]:
     return rows
 
 
+def strays(repository: ModelRepository) -> list[str]:
+    """A sentence for each ONNX file that lies where no model is looked for."""
+    index = repository.index()
+    found = sorted(path.relative_to(repository.root) for path in repository.root.rglob("*.onnx"))
+    return [
+        f"{path} is not served: expected <name>/<version>/model.onnx, letters, digits, '.', '_' and '-' in the names"
+        for path in found
+        if len(path.parts) < 3 or path.parts[1] not in index.get(path.parts[0], ())
+    ]
+
+
 def model(repository: ModelRepository, wanted: str) -> dict[str, Any]:
     """The facts of one model, `name` or `name@version`, size in bytes; it is loaded, which proves that it can be."""
     name, _, version = wanted.partition("@")

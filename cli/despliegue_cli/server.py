@@ -18,6 +18,7 @@ from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService
 from despliegue.models import Model, ModelRepository
 from despliegue_cli.cloud import KeyedService, LambdaService
+from despliegue_cli.describe import strays
 
 ENVIRONMENT_VARIABLE = "DESPLIEGUE_SERVE"
 REFRESH_SECONDS = 0.5
@@ -111,7 +112,7 @@ def greeting(repository: ModelRepository, where: str, *, keyed: bool = False) ->
     if not names:
         return f"Serving no model yet on {where}: put one at {repository.root}/<name>/<version>/model.onnx"
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    warnings = []
+    warnings = [f"warning: {sentence}" for sentence in strays(repository)]
     for name in names:
         try:
             call = curl(repository.get(name), where, keyed=keyed)

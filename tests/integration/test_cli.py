@@ -41,6 +41,17 @@ def test_list_shows_every_version(run: Run, models: Path) -> None:
     assert rows[0]["size"] > 50_000
 
 
+def test_a_file_in_the_wrong_place_is_said(run: Run, models: Path) -> None:
+    (models / "loose.onnx").write_bytes(b"")
+    (models / "no-version").mkdir()
+    (models / "no-version" / "model.onnx").write_bytes(b"")
+
+    done = run("list", "--models", str(models), "--json")
+
+    assert len(json.loads(done.stdout)) == 2
+    assert done.stderr.count("is not served: expected <name>/<version>/model.onnx") == 2
+
+
 def test_a_broken_manifest_leaves_the_others_listed(run: Run, models: Path) -> None:
     (models / "breast-cancer" / "manifest.json").write_text("{")
     (models / "penguins" / "1" / "manifest.json").write_text('{"description": "[red]odd[/]"}')

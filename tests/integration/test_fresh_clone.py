@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SETUP_SECONDS = 180
@@ -115,14 +116,16 @@ def test_the_readmes_python_client_works(root: Path, served: tuple[int, str]) ->
         [sys.executable, "-c", code.replace("8080", str(port))], capture_output=True, text=True, check=True, timeout=60
     )
 
-    assert done.stdout.strip() in ("['benign' 'benign']", "['malignant' 'malignant']")
+    probabilities = np.array(done.stdout.replace("[", "").replace("]", "").split(), float).reshape(2, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
 def test_inspect_prints_what_the_readme_shows(root: Path, clone: Path, served: tuple[int, str]) -> None:
-    environment = {**os.environ, "PATH": f"{clone / '.venv' / 'bin'}:{os.environ['PATH']}", "COLUMNS": "120"}
+    environment = {**os.environ, "COLUMNS": "120"}
+    command = ".venv/bin/despliegue inspect breast-cancer"
 
     done = subprocess.run(
-        ["despliegue", "inspect", "breast-cancer"],
+        command.split(),
         cwd=clone,
         env=environment,
         capture_output=True,
@@ -131,9 +134,25 @@ def test_inspect_prints_what_the_readme_shows(root: Path, clone: Path, served: t
         timeout=60,
     )
 
-    assert [line.rstrip() for line in done.stdout.splitlines()][:7] == transcripts(root)[
-        "despliegue inspect breast-cancer"
-    ].splitlines()
+    assert [line.rstrip() for line in done.stdout.splitlines()][:7] == transcripts(root)[command].splitlines()
+
+
+def test_the_readmes_request_file_gets_a_prediction(root: Path, served: tuple[int, str]) -> None:
+    port, _ = served
+    (command,) = re.findall(r"^curl -s \$API_URL.*$", (root / "README.md").read_text(), re.MULTILINE)
+
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=root,
+        env={**os.environ, "API_URL": f"http://127.0.0.1:{port}", "KEY": "none"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert json.loads(done.stdout)["outputs"][0]["data"] == ["malignant"]
 
 
 def test_what_the_readme_says_of_the_stack_is_there(root: Path) -> None:

@@ -57,6 +57,8 @@ def error_reply(error: errors.DespliegueError, outcome: Outcome, request_id: str
     status = _STATUS[type(error)]
     outcome.error, outcome.subject = error.code, error.subject or ""
     message = str(error)
+    if isinstance(error, errors.ModelNotFound):
+        message = f"{message}; GET /v2/models lists the models"
     if status == 500:
         message = f"{message}; request id {request_id}"
     headers = {"allow": ", ".join(error.allowed)} if isinstance(error, errors.MethodNotAllowed) else None

@@ -70,7 +70,7 @@ class ModelRepository:
         """
         versions = _versions_in(self.root / name) if NAME_PATTERN.fullmatch(name) else []
         if not versions:
-            raise ModelNotFound(f"there is no model {shorten(name)}; see the list of models for those there are")
+            raise ModelNotFound(f"there is no model {shorten(name)}")
         return versions
 
     def default_version(self, name: str) -> str:
