@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := serve
-.PHONY: serve test build bench pins clean
+.PHONY: serve test build bench soak pins clean
 
 serve: .venv/serve
 	@$(BIN)/despliegue serve
@@ -26,6 +26,11 @@ build: .venv/dev
 bench: .venv/dev
 	python -m benchmarks.cold
 	python -m benchmarks.warm
+	python -m benchmarks.count
+
+# What takes too long for CI: ten minutes of fuzzing.
+soak: .venv/dev
+	FUZZ_SECONDS=600 pytest tests/fuzz
 
 pins: .venv/dev
 	requirements/compile

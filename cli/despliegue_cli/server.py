@@ -115,12 +115,14 @@ def greeting(repository: ModelRepository, where: str, *, keyed: bool = False) ->
     warnings = [f"warning: {sentence}" for sentence in strays(repository)]
     for name in names:
         try:
-            call = curl(repository.get(name), where, keyed=keyed)
+            model = repository.get(name)
         except DespliegueError as error:
             warnings.append(f"warning: {error}")
-        else:
-            return "\n".join([*warnings, f"Serving {', '.join(names[:NAMES_SHOWN])}{more} on {where}. Try:", call])
-    return "\n".join([*warnings, f"Serving on {where}, but no model is ready"])
+            continue
+        if model.in_json:
+            shown = ", ".join(names[:NAMES_SHOWN])
+            return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", curl(model, where, keyed=keyed)])
+    return "\n".join([*warnings, f"Serving on {where}, but no model is ready to be called with JSON"])
 
 
 def curl(model: Model, where: str, *, keyed: bool = False) -> str:

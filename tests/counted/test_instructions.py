@@ -5,11 +5,11 @@ either direction, run `python -m benchmarks.count --save` and commit instruction
 """
 
 import json
-import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,12 @@ TOLERANCE = 10.0
 UPDATE = "python -m benchmarks.count --save"
 
 
-def skip(reason: str) -> None:
-    """Skip here; under REQUIRE_ALL=1, where nothing may be skipped, fail."""
-    refuse = pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip
-    refuse(reason)
-
-
 @pytest.fixture(scope="module")
-def counted() -> dict[str, dict[str, Any]]:
+def counted(require: Callable[[bool, str], None]) -> dict[str, dict[str, Any]]:
     """The rows of `python -m benchmarks.count`, by request: one process under valgrind for all tests."""
-    if shutil.which("valgrind") is None:
-        skip("valgrind is not installed")
-    if platform.machine() not in json.loads((Path(__file__).parent / "instructions.json").read_text()):
-        skip(f"no instructions are committed for {platform.machine()}: {UPDATE}")
+    require(shutil.which("valgrind") is not None, "valgrind is not installed")
+    committed = json.loads((Path(__file__).parent / "instructions.json").read_text())
+    require(platform.machine() in committed, f"no instructions are committed for {platform.machine()}: {UPDATE}")
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.count", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=300
     )

@@ -98,7 +98,7 @@ def test_make_serve_prints_what_the_readme_shows(root: Path, served: tuple[int, 
 def test_the_readmes_calls_get_the_answers_it_shows(root: Path, served: tuple[int, str]) -> None:
     port, _ = served
     calls = {command: shown for command, shown in transcripts(root).items() if command.startswith("curl")}
-    assert len(calls) == 2
+    assert len(calls) == 3
     assert transcripts(root)["make serve"].splitlines()[-1] in calls, "it shows the answer to the call that it prints"
 
     for command, shown in calls.items():

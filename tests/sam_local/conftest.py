@@ -27,16 +27,14 @@ type Command = list[str | Path]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def docker() -> None:
+def docker(require: Callable[[bool, str], None]) -> None:
     """Docker is there, or these tests are skipped; under REQUIRE_ALL=1 they fail instead."""
     try:
         found = subprocess.run(["docker", "info"], capture_output=True, text=True, timeout=30)
         reason = found.stderr.strip().splitlines()[-1:] if found.returncode else []
     except (FileNotFoundError, subprocess.TimeoutExpired) as missing:
         reason = [str(missing)]
-    if reason:
-        refuse = pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip
-        refuse(f"`sam local` needs Docker: {reason[0]}")
+    require(not reason, f"`sam local` needs Docker: {''.join(reason)}")
 
 
 @pytest.fixture(scope="session")

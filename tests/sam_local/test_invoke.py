@@ -19,6 +19,8 @@ REFUSED = {
     "invalid-datatype": 400,
     "invalid-empty-body": 400,
     "invalid-json": 400,
+    "invalid-predict-feature": 400,
+    "invalid-predict-value": 400,
     "invalid-shape": 400,
     "invalid-utf8": 400,
     "invalid-value": 400,

@@ -90,6 +90,19 @@ def test_tritonclient_gets_the_numbers_that_onnx_runtime_gives(start_api: str, r
     np.testing.assert_array_equal(reply.as_numpy("probabilities"), probabilities)
 
 
+def test_tritonclient_in_its_default_form_sends_and_gets_raw_bytes(start_api: str, rows: np.ndarray[Any, Any]) -> None:
+    sent = triton.InferInput("input", list(rows.shape), "FP32")
+    sent.set_data_from_numpy(rows)
+
+    with triton.InferenceServerClient(start_api.removeprefix("http://")) as client:
+        reply = client.infer(MODEL, [sent], headers={"Accept": "*/*"})
+
+    labels, probabilities = run_directly(rows)
+    assert all("data" not in output for output in reply.get_response()["outputs"])
+    assert [label.decode() for label in reply.as_numpy("label")] == labels.tolist()
+    np.testing.assert_array_equal(reply.as_numpy("probabilities"), probabilities)
+
+
 def run_directly(rows: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # has to be there before the import
     import onnxruntime

@@ -256,6 +256,12 @@ def test_a_snapshot_holds_the_core_warm_but_counts_nothing(
 
     before()
     assert lines() == [], "nothing was counted"
+    after()
+    stats = load_event("http-model-stats")
+    counted = json.loads(app.handler(stats, CONTEXT)["body"])["model_stats"]
+    assert counted[0]["inference_count"] == 0
+    lines()
+    after()
     app.handler(load_event("rest-infer"), CONTEXT)
     app.handler(load_event("rest-infer"), CONTEXT)
     assert [line["cold_start"] for line in lines()] == [True, False]
@@ -265,6 +271,24 @@ def test_a_snapshot_holds_the_core_warm_but_counts_nothing(
 
     (restored,) = lines()
     assert (restored["cold_start"], restored["ColdStart"], restored["Rows"]) == (True, [1.0], [1.0])
+
+
+def test_a_bfloat16_model_is_warmed_in_binary(
+    start: Start, lines: Callable[[], list[dict[str, Any]]], snapshot_hooks: ModuleType, tmp_path: Path
+) -> None:
+    folder = tmp_path / "brain" / "1"
+    folder.mkdir(parents=True)
+    model = onnx.parser.parse_model("""
+        <ir_version: 10, opset_import: ["": 21]>
+        g (bfloat16[N] x) => (bfloat16[N] y) { y = Identity(x) }
+    """)
+    onnx.save(model, folder / "model.onnx")
+    start(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", DESPLIEGUE_MODELS=str(tmp_path), DESPLIEGUE_PRELOAD="brain")
+    ((before, _, _),) = snapshot_hooks.get_before_snapshot()
+
+    before()
+
+    assert lines() == [], "no warm-up failed"
 
 
 def test_a_failing_warm_up_is_logged_and_not_fatal(

@@ -26,7 +26,10 @@ _JSON_WORDS = {"None": "null", "True": "true", "False": "false", "inf": "Infinit
 
 def shorten(value: Any) -> str:
     """`value` as a message shows it: as JSON would write it, near enough, cut at 40 characters."""
-    text = _CUT.repr(value)
+    try:
+        text = _CUT.repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits, such as the product of a shape
+        text = "a number of more than 4,300 digits"
     text = _JSON_WORDS.get(text, text)
     return text if len(text) <= VALUE_CHARACTERS else text[: VALUE_CHARACTERS - 1] + "…"
 

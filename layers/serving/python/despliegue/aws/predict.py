@@ -1,9 +1,7 @@
 """PredictFunction without its handler: made once at init, then an event in and an envelope out."""
 
 import time
-from typing import Any, Self
-
-import orjson
+from typing import Self
 
 from despliegue.aws.gateway import Envelope, Event, read_event, write_envelope
 from despliegue.aws.observability import Observability
@@ -11,8 +9,10 @@ from despliegue.aws.settings import Settings
 from despliegue.aws.snapstart import on_snapshot
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService, Outcome, Request
+from despliegue.http.open_inference import HEADER_LENGTH
 from despliegue.http.service import error_reply, failure_reply
 from despliegue.models import ModelRepository, SessionSettings
+from despliegue.protocols.infer_client import encode_request
 
 PRELOAD_SECONDS = 7.0
 """Time for loading models at init. Lambda ends an init at ten seconds, and the imports need theirs."""
@@ -37,7 +37,7 @@ class PredictFunction:
         for problem in repository.preload(wanted, within=PRELOAD_SECONDS):
             function.observability.logger.warning("model not loaded at init", extra={"problem": problem})
         if settings.snapstart:
-            on_snapshot(before=function.warm_up, after=function.observability.reset)
+            on_snapshot(before=function.warm_up, after=function.reset)
         return function
 
     def reply(self, event: Event, request_id: str) -> Envelope:
@@ -60,6 +60,11 @@ class PredictFunction:
         self.observability.record(request, response, request_id, started)
         return envelope
 
+    def reset(self) -> None:
+        """Be as if nothing had been asked: every environment restored from a snapshot counts for itself."""
+        self.observability.reset()
+        self.service.reset()
+
     def warm_up(self) -> None:
         """Send each loaded model one row of zeros through the core, so that a snapshot holds everything warm.
 
@@ -67,17 +72,10 @@ class PredictFunction:
         zeros is logged and nothing more.
         """
         for model in self.service.repository.loaded():
-            inputs: list[dict[str, Any]] = [
-                {
-                    "name": name,
-                    "datatype": model.signature.inputs[name].datatype.name,
-                    "shape": list(array.shape),
-                    "data": array.ravel().tolist(),
-                }
-                for name, array in model.zeros().items()
-            ]
+            body, json_length = encode_request(model, model.zeros())
+            headers = {} if json_length is None else {HEADER_LENGTH: str(json_length)}
             path = f"/v2/models/{model.name}/versions/{model.version}/infer"
-            response = self.service.handle(Request("POST", path, body=orjson.dumps({"inputs": inputs}), id="warm-up"))
+            response = self.service.handle(Request("POST", path, headers, body, "warm-up"))
             if response.status != 200:
                 self.observability.logger.warning(
                     "warm-up failed", extra={"model": model.name, "version": model.version, "status": response.status}

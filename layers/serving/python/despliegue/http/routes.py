@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Concatenate, Final, NamedTuple
 
 from despliegue.errors import MethodNotAllowed, PathNotFound, shorten
-from despliegue.http import open_inference
+from despliegue.http import open_inference, predict_v1
 from despliegue.http.messages import Outcome, Request, Response
 from despliegue.http.served import Served
 
@@ -12,7 +12,7 @@ type Call = Callable[Concatenate[Served, Request, Outcome, ...], Response]
 
 
 class Route(NamedTuple):
-    """A path, its parameters in braces, and what is called for each method."""
+    """A path, its parameters in braces, one a segment and first in it, and what is called for each method."""
 
     path: str
     calls: dict[str, Call]
@@ -22,6 +22,11 @@ class Route(NamedTuple):
 ROUTES: Final = (
     Route("/v2/models/{model}/infer", {"POST": open_inference.infer}),
     Route("/v2/models/{model}/versions/{version}/infer", {"POST": open_inference.infer}),
+    Route("/v1/models/{model}:predict", {"POST": predict_v1.predict}),
+    Route("/v1/models/{model}/versions/{version}:predict", {"POST": predict_v1.predict}),
+    Route("/v1/models", {"GET": open_inference.list_models}),
+    Route("/v1/models/{model}", {"GET": predict_v1.model_status}),
+    Route("/v1/models/{model}/versions/{version}", {"GET": predict_v1.model_status}),
     Route("/v2", {"GET": open_inference.server_metadata}),
     Route("/v2/health/live", {"GET": open_inference.health}),
     Route("/v2/health/ready", {"GET": open_inference.health}),
@@ -44,11 +49,11 @@ ROUTES: Final = (
     Route("/v2/cudasharedmemory/status", {"GET": open_inference.not_served}),
 )
 
-_BY_LENGTH: Final[dict[int, list[tuple[list[str], dict[str, Call]]]]] = {}
-"""The routes by the number of their segments; what stands in braces matches any segment."""
+_BY_LENGTH: Final[dict[int, list[tuple[list[tuple[str, str]], dict[str, Call]]]]] = {}
+"""The routes by the number of their segments, each a parameter's name, which matches any text, and what it ends in."""
 for _route in ROUTES:
-    _segments = _route.path.split("/")
-    _BY_LENGTH.setdefault(len(_segments), []).append((_segments, _route.calls))
+    _pairs = [segment.lstrip("{").split("}") if "{" in segment else ("", segment) for segment in _route.path.split("/")]
+    _BY_LENGTH.setdefault(len(_pairs), []).append(([(name, end) for name, end in _pairs], _route.calls))
 
 
 def find_route(method: str, path: str) -> tuple[Call, dict[str, str]]:
@@ -61,10 +66,10 @@ def find_route(method: str, path: str) -> tuple[Call, dict[str, str]]:
     parts = path.removesuffix("/").split("/")
     for segments, calls in _BY_LENGTH.get(len(parts), ()):
         parameters = {}
-        for segment, part in zip(segments, parts, strict=True):
-            if segment.startswith("{") and part:
-                parameters[segment[1:-1]] = part
-            elif segment != part:
+        for (name, end), part in zip(segments, parts, strict=True):
+            if name and part != end and part.endswith(end):
+                parameters[name] = part.removesuffix(end)
+            elif end != part or name:
                 break
         else:
             if call := calls.get("GET" if method == "HEAD" else method):

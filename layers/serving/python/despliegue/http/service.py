@@ -28,7 +28,11 @@ class InferenceService:
 
     def __init__(self, repository: ModelRepository) -> None:
         self.repository = repository
-        self._served = Served(repository, Statistics())
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self._served = Served(self.repository, Statistics())
 
     def handle(self, request: Request) -> Response:
         """The response to `request`. Never raises: every failure is a response of the contract's form."""

@@ -9,27 +9,27 @@ import msgspec
 
 from despliegue.http.messages import Outcome
 
-_PARTS: Final = ("compute_input", "compute_infer", "compute_output")
-
-
-class _Duration(msgspec.Struct):
-    """How often, and how many nanoseconds together."""
-
-    count: int = 0
-    ns: int = 0
-
-    def add(self, nanoseconds: int) -> None:
-        self.count += 1
-        self.ns += nanoseconds
+_KINDS: Final = (
+    "success",
+    "fail",
+    "queue",
+    "compute_input",
+    "compute_infer",
+    "compute_output",
+    "cache_hit",
+    "cache_miss",
+)
 
 
 class _Counted(msgspec.Struct):
-    """What is counted of one version."""
+    """What is counted of one version; `parts` are nanoseconds of decoding, running and encoding."""
 
     last_inference: int = 0
-    inference_count: int = 0
-    execution_count: int = 0
-    durations: dict[str, _Duration] = msgspec.field(default_factory=lambda: defaultdict(_Duration))
+    inferences: int = 0
+    executions: int = 0
+    parts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    failures: int = 0
+    failed_ns: int = 0
 
 
 class Statistics:
@@ -46,29 +46,29 @@ class Statistics:
         with self._lock:
             counted = self._counted[outcome.model, outcome.version]
             if outcome.error:
-                counted.durations["fail"].add(sum(outcome.durations))
+                counted.failures += 1
+                counted.failed_ns += sum(outcome.durations)
                 return
             counted.last_inference = time.time_ns() // 1_000_000
-            counted.inference_count += outcome.rows
-            counted.execution_count += 1
-            counted.durations["success"].add(sum(outcome.durations))
-            counted.durations["queue"].add(0)
-            for part, nanoseconds in zip(_PARTS, outcome.durations, strict=True):
-                counted.durations[part].add(nanoseconds)
+            counted.inferences += outcome.rows
+            counted.executions += 1
+            for part, nanoseconds in enumerate(outcome.durations):
+                counted.parts[part] += nanoseconds
 
     def of(self, name: str, version: str) -> dict[str, Any]:
-        """The statistics of one version, in Triton's form; zeros where nothing was inferred."""
+        """The statistics of one version, in Triton's form; zeros where nothing was inferred. Nothing queues here."""
         with self._lock:
             counted = self._counted.get((name, version), _Counted())
-            kinds = ("success", "fail", "queue", *_PARTS, "cache_hit", "cache_miss")
+            count, (decoding, running, encoding) = counted.executions, counted.parts
+            nanoseconds = (sum(counted.parts), counted.failed_ns, 0, decoding, running, encoding, 0, 0)
+            counts = (count, counted.failures, count, count, count, count, 0, 0)
+            durations = zip(_KINDS, counts, nanoseconds, strict=True)
             return {
                 "name": name,
                 "version": version,
                 "last_inference": counted.last_inference,
-                "inference_count": counted.inference_count,
-                "execution_count": counted.execution_count,
-                "inference_stats": {
-                    kind: msgspec.to_builtins(counted.durations.get(kind, _Duration())) for kind in kinds
-                },
+                "inference_count": counted.inferences,
+                "execution_count": count,
+                "inference_stats": {kind: {"count": times, "ns": total} for kind, times, total in durations},
                 "batch_stats": [],
             }

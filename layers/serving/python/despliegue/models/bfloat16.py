@@ -12,7 +12,7 @@ _ONNX_BFLOAT16: Final = 16
 
 def to_ort(bits: np.ndarray[Any, Any]) -> ort.OrtValue:
     """The bfloat16 tensor whose bits are in `bits`, uint16 of any shape."""
-    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(bits), _ONNX_BFLOAT16)
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.asarray(bits, order="C"), _ONNX_BFLOAT16)
 
 
 def from_ort(value: ort.OrtValue) -> Any:

@@ -51,6 +51,7 @@ class Model:
         version: as in the repository.
         signature: its inputs and outputs.
         manifest: what the ONNX file cannot say; empty for a bare file.
+        in_json: whether JSON can carry all its inputs and outputs.
         labels: the keys of each output that is a sequence of maps, in ONNX Runtime's order; known after a first run.
     """
 
@@ -63,9 +64,9 @@ class Model:
         self.manifest = manifest
         self.labels: dict[str, tuple[int | str, ...]] = {}
         self._session = session
-        self._is_plain = not any(
-            spec.maps or not spec.datatype.in_json for spec in [*signature.inputs.values(), *signature.outputs.values()]
-        )
+        specs = [*signature.inputs.values(), *signature.outputs.values()]
+        self.in_json = all(spec.datatype.in_json for spec in specs)
+        self._is_plain = self.in_json and not any(spec.maps for spec in specs)
 
     @classmethod
     def load(cls, folder: Path, name: str, version: str, settings: SessionSettings) -> Self:
@@ -124,6 +125,12 @@ class Model:
         }
         if all(self.signature.outputs[name].datatype.in_json for name in outputs):
             found = self._session.run(outputs, given)
+        elif strings := next((name for name, array in inputs.items() if array.dtype.kind == "O"), None):
+            # ONNX Runtime's binding gives bfloat16 as an OrtValue only, and makes none of strings.
+            raise NotSupported(
+                f"bfloat16 outputs cannot be given where an input is strings, as '{strings}' is; ask for other outputs",
+                subject=strings,
+            )
         else:
             values = {
                 name: value if isinstance(value, ort.OrtValue) else ort.OrtValue.ortvalue_from_numpy(value)

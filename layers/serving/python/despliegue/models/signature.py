@@ -71,11 +71,19 @@ class TensorSpec(msgspec.Struct, frozen=True):
         )
 
 
-class Signature(msgspec.Struct, frozen=True):
-    """A model's inputs and outputs, by name, in the graph's order."""
+class Signature:
+    """A model's inputs and outputs, by name, in the graph's order.
 
-    inputs: dict[str, TensorSpec]
-    outputs: dict[str, TensorSpec]
+    Attributes:
+        inputs: a spec each.
+        outputs: a spec each.
+        required: names of the inputs that every request must give.
+    """
+
+    def __init__(self, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec]) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self.required = tuple(name for name, spec in inputs.items() if not spec.optional)
 
     @classmethod
     def read(cls, inputs: Iterable[NodeArg], outputs: Iterable[NodeArg], optional: Iterable[NodeArg] = ()) -> Self:
@@ -89,11 +97,6 @@ class Signature(msgspec.Struct, frozen=True):
         if maps := next((spec for spec in specs if spec.maps), None):
             raise NotSupported(f"'{maps.name}' takes maps, which is not served", subject=maps.name)
         return cls({spec.name: spec for spec in specs}, {node.name: TensorSpec.read(node) for node in outputs})
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Names of the inputs that every request must give."""
-        return tuple(name for name, spec in self.inputs.items() if not spec.optional)
 
     def conflict(self, shapes: Mapping[str, tuple[int, ...]]) -> str:
         """What is wrong where inputs differ in a dimension that the graph gives one name; empty where nothing is."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from despliegue.errors import InvalidRequest
+from despliegue.errors import InvalidRequest, shorten
 from despliegue.models import Datatype
 from despliegue.models.model import Array
 
@@ -34,8 +34,8 @@ def decode(data: memoryview, datatype: Datatype, shape: tuple[int, ...], name: s
     expected = size * datatype.dtype.itemsize
     if len(data) != expected:
         raise InvalidRequest(
-            f"input '{name}': shape {list(shape)} of {datatype.name} is {expected:,} bytes; binary_data_size is"
-            f" {len(data):,}",
+            f"input '{name}': shape {shorten(list(shape))} of {datatype.name} is {shorten(expected)} bytes;"
+            f" binary_data_size is {len(data):,}",
             subject=name,
         )
     if datatype.kind == "b":
@@ -52,11 +52,12 @@ def encode(array: Array) -> Any:
     """`array` as bytes, or as something that `bytes.join` takes for them."""
     if array.dtype.kind != "O":
         return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    parts = []
+    packed = bytearray()  # joining parts would take 200 bytes an element
     for text in array.ravel().tolist():
         raw = text.encode()
-        parts += [_LENGTH.pack(len(raw)), raw]
-    return b"".join(parts)
+        packed += _LENGTH.pack(len(raw))
+        packed += raw
+    return packed
 
 
 def _decode_strings(data: memoryview, count: int, name: str) -> list[str]:
@@ -83,6 +84,7 @@ def _decode_strings(data: memoryview, count: int, name: str) -> list[str]:
         ) from error
     if len(texts) != count:
         raise InvalidRequest(
-            f"input '{name}': its shape needs {count:,} elements; the binary data holds {len(texts):,}", subject=name
+            f"input '{name}': its shape needs {shorten(count)} elements; the binary data holds {len(texts):,}",
+            subject=name,
         )
     return texts

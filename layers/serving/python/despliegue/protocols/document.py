@@ -11,6 +11,11 @@ from despliegue.errors import InvalidRequest, shorten
 MAX_DEPTH: Final = 1024
 """Deepest nesting that is read; simdjson's own limit."""
 
+ARRAYS: Final = (list, simdjson.Array)
+"""The types that a JSON array has here, plain and lazy."""
+OBJECTS: Final = (dict, simdjson.Object)
+"""The types that a JSON object has here, plain and lazy."""
+
 type JsonObject = Mapping[str, Any]
 """A JSON object, lazy (`simdjson.Object`) or plain (`dict`): both are read with `[]`, `get`, `in` and `keys`."""
 
@@ -28,7 +33,7 @@ def parse_object(body: bytes) -> JsonObject:
         document = simdjson.Parser().parse(body)
     except (ValueError, RuntimeError):
         document = _parse_slowly(body)
-    if not isinstance(document, (simdjson.Object, dict)):
+    if not isinstance(document, OBJECTS):
         raise InvalidRequest(f"the body is {type_name(document)}; expected a JSON object")
     return document
 
@@ -76,11 +81,11 @@ def objects(document: dict[str, Any], key: str, keys: tuple[str, ...]) -> list[d
     value = document.get(key)
     if value is None:
         return []
-    if type_name(value) != "an array":
+    if not isinstance(value, ARRAYS):
         raise InvalidRequest(f"{key} is {type_name(value)}; expected an array of objects", subject=key)
     items = list(value)
     for position, item in enumerate(items):
-        if type_name(item) != "an object":
+        if not isinstance(item, OBJECTS):
             raise InvalidRequest(f"{key}[{position}] is {type_name(item)}; expected an object", subject=key)
         items[position] = pick(item, keys)
     return items

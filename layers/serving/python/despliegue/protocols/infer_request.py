@@ -13,7 +13,7 @@ from despliegue.errors import InvalidRequest, shorten
 from despliegue.models import DATATYPES, Signature, TensorSpec
 from despliegue.models.model import Array
 from despliegue.protocols import binary, tensors
-from despliegue.protocols.document import listed, objects, parse_object, pick, plain, text, type_name
+from despliegue.protocols.document import ARRAYS, listed, objects, parse_object, pick, plain, text, type_name
 from despliegue.protocols.requested_outputs import RequestedOutput, decode_outputs, parameters_of
 
 MAX_EMPTY_SIZE: Final = 65_536
@@ -68,7 +68,7 @@ def _decode_inputs(
 ) -> dict[str, Array]:
     inputs: dict[str, Array] = {}
     given = objects(document, "inputs", ("name", "datatype", "shape", "data", "parameters"))
-    arrays = sum(type_name(document.get(key)) == "an array" for key in ("inputs", "outputs"))
+    arrays = isinstance(document.get("inputs"), ARRAYS) + isinstance(document.get("outputs"), ARRAYS)
     for item in given:
         spec = _spec(item, signature)
         if spec.name in inputs:
@@ -148,16 +148,18 @@ def _binary_size(item: dict[str, Any], spec: TensorSpec, raw: memoryview | None)
     size = parameters_of(item).get("binary_data_size")
     if size is None:
         return None
-    where = f"input '{spec.name}': binary_data_size is {shorten(size)}"
     if type(size) is not int or size < 0:
-        raise InvalidRequest(f"{where}; expected an integer ≥ 0", subject=spec.name)
-    if raw is None:
-        raise InvalidRequest(f"{where}, but no Inference-Header-Content-Length says where binary data begins")
-    if "data" in item:
-        raise InvalidRequest(f"{where}, but there is data in the JSON too", subject=spec.name)
-    if size > len(raw):
-        raise InvalidRequest(f"{where}; {len(raw):,} bytes are left behind the JSON", subject=spec.name)
-    return size
+        problem = "; expected an integer ≥ 0"
+    elif raw is None:
+        problem = ", but no Inference-Header-Content-Length says where binary data begins"
+    elif "data" in item:
+        problem = ", but there is data in the JSON too"
+    elif size > len(raw):
+        problem = f"; {len(raw):,} bytes are left behind the JSON"
+    else:
+        return size
+    message = f"input '{spec.name}': binary_data_size is {shorten(size)}{problem}"
+    raise InvalidRequest(message, subject=spec.name)
 
 
 def _shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import orjson
-
 from despliegue.errors import InvalidRequest
 from despliegue.models import DATATYPES, Model
 from despliegue.models.model import Array
@@ -42,5 +40,5 @@ def encode_response(model: Model, request: InferRequest, arrays: list[Array]) ->
                 subject=wanted.name,
             )
         entries.append(entry)
-    header = orjson.dumps(reply, option=orjson.OPT_SERIALIZE_NUMPY)
+    header = tensors.dumps(reply)
     return (b"".join([header, *raw]), len(header)) if raw else (header, None)

@@ -3,13 +3,16 @@
 Sources: Triton's extensions for binary tensor data and classification.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from despliegue.errors import InvalidRequest, shorten
 from despliegue.models import Signature
-from despliegue.protocols.document import listed, objects, pick, text, type_name
+from despliegue.protocols.document import OBJECTS, listed, objects, pick, text, type_name
+
+MAX_CLASSES: Final = 1_000
+"""Most classes that are named for a row: a text each costs hundreds of times the byte that its value may have been."""
 
 
 class RequestedOutput(msgspec.Struct, frozen=True):
@@ -44,8 +47,11 @@ def decode_outputs(document: dict[str, Any], signature: Signature) -> tuple[Requ
             raise InvalidRequest(f"output '{name}' is asked for twice", subject=name)
         parameters = parameters_of(item)
         classes = parameters.get("classification") or 0
-        if type(classes) is not int or classes < 0:
-            raise InvalidRequest(f"output '{name}': classification is {shorten(classes)}; expected an integer ≥ 1")
+        if type(classes) is not int or not 0 <= classes <= MAX_CLASSES:
+            raise InvalidRequest(
+                f"output '{name}': classification is {shorten(classes)}; expected an integer from 1 to {MAX_CLASSES:,}",
+                subject=name,
+            )
         found[name] = RequestedOutput(name, _flag(parameters, "binary_data", default=binary_by_default), classes)
     return tuple(found.values()) or tuple(RequestedOutput(name, binary_by_default) for name in signature.outputs)
 
@@ -53,7 +59,7 @@ def decode_outputs(document: dict[str, Any], signature: Signature) -> tuple[Requ
 def parameters_of(item: dict[str, Any]) -> dict[str, Any]:
     """The parameters of the binary and classification extensions that `item` has; others are ignored."""
     value = item.get("parameters")
-    if value is not None and type_name(value) != "an object":
+    if value is not None and not isinstance(value, OBJECTS):
         raise InvalidRequest(f"parameters is {type_name(value)}; expected an object", subject="parameters")
     keys = ("binary_data", "binary_data_output", "binary_data_size", "classification")
     return {} if value is None else pick(value, keys)

@@ -15,7 +15,7 @@ import simdjson
 from despliegue.errors import InvalidRequest, shorten
 from despliegue.models import Datatype
 from despliegue.models.model import Array
-from despliegue.protocols.document import plain, type_name
+from despliegue.protocols.document import ARRAYS, plain, type_name
 
 _WIDE: Final[dict[str, tuple[Any, np.dtype[Any]]]] = {
     "f": ("d", np.dtype(np.float64)),
@@ -30,8 +30,7 @@ _ACCEPTED: Final[dict[str, tuple[frozenset[type], str]]] = {
     "f": (frozenset({int, float, type(None)}), "a number or null"),
     "O": (frozenset({str}), "a string"),
 }
-_ARRAYS: Final = (list, simdjson.Array)
-_ARRAYS_SET: Final = frozenset(_ARRAYS)
+_ARRAY_TYPES: Final = frozenset(ARRAYS)
 
 
 def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> tuple[Array, int | None]:
@@ -53,8 +52,10 @@ def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> 
     """
     if isinstance(data, simdjson.Array) and datatype.kind in _WIDE and datatype.in_json:
         array = _decode_fast(data, datatype, shape)
+        if array is not None and not _is_nested(data, shape):
+            return array, 1
         if array is not None:
-            return array, sum(math.prod(shape[:depth]) for depth in range(len(shape))) if _is_nested(data, shape) else 1
+            return array, sum(math.prod(shape[:depth]) for depth in range(len(shape)))
     return decode_carefully(data, datatype, shape, name), None
 
 
@@ -67,7 +68,7 @@ def decode_carefully(data: Any, datatype: Datatype, shape: tuple[int, ...], name
     if not datatype.in_json:
         raise InvalidRequest(f"input '{name}': {datatype.name} travels as binary data only, not as JSON", subject=name)
     data = plain(data)
-    if not shape and isinstance(data, (bool, int, float, str)):
+    if not shape and isinstance(data, (bool, int, float, str, type(None))):
         data = [data]
     if not isinstance(data, list):
         raise InvalidRequest(f"input '{name}': data is {type_name(data)}; expected an array", subject=name)
@@ -85,19 +86,34 @@ def decode_carefully(data: Any, datatype: Datatype, shape: tuple[int, ...], name
 
 
 def encode(array: Array) -> Any:
-    """`array` flat in row-major order, as something that `orjson.dumps` with OPT_SERIALIZE_NUMPY writes exactly.
+    """`array` flat in row-major order, as something that `dumps` writes exactly."""
+    flat = np.ascontiguousarray(array).ravel()
+    return flat.tolist() if flat.dtype.kind == "O" else flat
+
+
+def dumps(document: Any) -> bytes:
+    """`document` as JSON, with arrays of any depth of dicts and lists in it.
 
     NaN becomes null and ±Infinity ±1e999, which is valid JSON and reads as infinity.
     """
-    flat = np.ascontiguousarray(array).ravel()
-    if flat.dtype.kind == "O":
-        return flat.tolist()
-    if flat.dtype.kind == "f" and np.isinf(flat).any():
+    text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    # orjson writes infinities as null too: only where there is a null need the arrays be looked at.
+    return orjson.dumps(_exact(document), option=orjson.OPT_SERIALIZE_NUMPY) if b"null" in text else text
+
+
+def _exact(value: Any) -> Any:
+    """`value` with every array that holds an infinity replaced by its JSON."""
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list) and not (value and isinstance(value[0], str)):
+        return [_exact(item) for item in value]
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isinf(value).any():
+        flat = value
         texts = orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
         for position in np.flatnonzero(np.isinf(flat)):
             texts[position] = b"1e999" if flat[position] > 0 else b"-1e999"
         return orjson.Fragment(b"[" + b",".join(texts) + b"]")
-    return flat
+    return value
 
 
 def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...]) -> Array | None:
@@ -121,7 +137,7 @@ def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...
 
 
 def _is_nested(data: Any, shape: tuple[int, ...]) -> bool:
-    return len(shape) > 1 and len(data) > 0 and isinstance(data[0], _ARRAYS)
+    return len(shape) > 1 and len(data) > 0 and isinstance(data[0], ARRAYS)
 
 
 def _is_regular(data: simdjson.Array, shape: tuple[int, ...]) -> bool:
@@ -147,7 +163,7 @@ def _misfit(data: Any, shape: tuple[int, ...]) -> str:
         return "" if len(data) == size else f"it needs {shorten(size)} values, data has {len(data):,}"
     level = [data]
     for depth, length in enumerate(shape, start=1):
-        if not set(map(type, level)) <= _ARRAYS_SET:
+        if not set(map(type, level)) <= _ARRAY_TYPES:
             return f"at depth {depth} there is a value where an array belongs"
         if odd := set(map(len, level)) - {length}:
             return f"at depth {depth} there is an array of {min(odd):,} items, not {shorten(length)}"

@@ -1,0 +1,77 @@
+"""Records → named arrays at full speed: a msgspec Struct generated from the schema, whose fields are the features."""
+
+import struct
+from collections.abc import Sequence
+from itertools import chain, repeat
+from operator import is_
+from typing import Any, Final, Self
+
+import msgspec
+import numpy as np
+from msgspec.structs import astuple
+
+from despliegue.features.schema import Schema
+from despliegue.models.model import Array
+
+_TYPES: Final[dict[str, type]] = {"b": bool, "i": int, "u": int, "f": float, "O": str}
+
+
+class RecordType:
+    """Records of one schema.
+
+    Attributes:
+        schema: the schema.
+        type: the Struct to decode records into, by `msgspec.json.Decoder(type)` or a list of it. A feature that may be
+            missing may be null or absent; any other key is refused. msgspec takes the last of two equal keys: that
+            must be found by who decodes.
+    """
+
+    def __init__(self, schema: Schema, record: type[msgspec.Struct]) -> None:
+        self.schema = schema
+        self.type = record
+        self._may_miss = any(column.missing is not None for column in schema.columns.values())
+        self._pack = struct.Struct(f"{len(schema.columns)}d").pack
+
+    @classmethod
+    def of(cls, schema: Schema) -> Self | None:
+        """The record type of a schema; None where it has no named columns, or a name that msgspec cannot take."""
+        columns = schema.columns.values()
+        if not columns or any(column.optional for column in columns):
+            return None
+        fields: list[Any] = []
+        for position, column in enumerate(columns):
+            field, base = f"f{position}", _TYPES[column.datatype.kind]
+            missing = (field, base | None | msgspec.UnsetType, msgspec.UNSET)
+            fields.append((field, base) if column.missing is None else missing)
+        names = {f"f{position}": name for position, name in enumerate(schema.columns)}
+        try:
+            record = msgspec.defstruct(
+                "Record", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
+            )
+        except ValueError:  # a quote, a backslash or a control character in a name
+            return None
+        return cls(schema, record)
+
+    def rows(self, records: Sequence[msgspec.Struct]) -> list[tuple[Any, ...]]:
+        """The values of each record, in the order of the features; `msgspec.UNSET` where one is absent."""
+        return list(map(astuple, records))
+
+    def arrays(self, rows: Sequence[tuple[Any, ...]]) -> tuple[dict[str, Array], int]:
+        """The model's inputs, from the values of records, and how many values are absent.
+
+        Raises:
+            InvalidRequest: a value is out of its datatype's range.
+        """
+        matrix = self.schema.matrix
+        if matrix is not None and matrix.datatype.kind == "f":
+            try:
+                # Packing into bytes is four times as fast as making an array of tuples.
+                flat = np.frombuffer(b"".join([self._pack(*row) for row in rows]), np.float64)
+                with np.errstate(over="raise"):
+                    array = flat.astype(matrix.datatype.dtype)
+                return {matrix.name: array.reshape(len(rows), len(self.schema.columns))}, 0
+            except (struct.error, FloatingPointError):  # something is missing, or out of range
+                pass
+        absent = sum(map(is_, chain.from_iterable(rows), repeat(msgspec.UNSET))) if self._may_miss else 0
+        columns = zip(*rows, strict=True) if rows else repeat((), len(self.schema.columns))
+        return self.schema.arrays_from_columns(dict(zip(self.schema.columns, columns, strict=True))), absent

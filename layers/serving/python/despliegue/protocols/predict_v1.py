@@ -1,0 +1,153 @@
+"""KServe's and TensorFlow Serving's V1 `:predict`: rows, records or columns in, a prediction a row out.
+
+Sources: kserve.github.io, "V1 Inference Protocol"; tensorflow.org/tfx/serving/api_rest, "Predict API".
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import msgspec
+import numpy as np
+import orjson
+
+from despliegue.errors import InvalidRequest, ModelNotReady, NotSupported
+from despliegue.features import Classification, RecordType, Regression, Schema, read_predictions
+from despliegue.models import Model
+from despliegue.models.model import Array
+from despliegue.protocols import tensors
+from despliegue.protocols.document import parse_object, pick
+from despliegue.protocols.instances import decode_inputs, decode_instances
+
+_RECORDS: Final = re.compile(rb'\s*\{\s*(?P<signature>"signature_name"\s*:\s*"\w*"\s*,\s*)?"instances"\s*:\s*\[\s*\{')
+"""How a body of records begins; TensorFlow Serving's clients name a signature, which is ignored."""
+
+
+class Decoder:
+    """Decodes the requests of one model. Safe to use from several threads."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        # A colon in a name would spoil the count of colons, by which duplicate keys are found.
+        named = not any(":" in name for name in schema.columns)
+        self._records = RecordType.of(schema) if named else None
+        if self._records is not None:
+            body = msgspec.defstruct("Body", [("instances", list[self._records.type])])  # type: ignore[name-defined]
+            self._parse: Callable[[bytes], Any] = msgspec.json.Decoder(body).decode
+
+    def decode(self, body: bytes) -> dict[str, Array]:
+        """The model's inputs, an array each.
+
+        Raises:
+            InvalidRequest: `body` is not valid JSON, or does not fit the protocol or the model.
+        """
+        arrays = self._decode_records(body)
+        return self.decode_carefully(body) if arrays is None else arrays
+
+    def decode_carefully(self, body: bytes) -> dict[str, Array]:
+        """As `decode`, without the shortcut for records, to say what is wrong; unknown keys beside them are ignored.
+
+        Raises:
+            InvalidRequest: as `decode`.
+        """
+        document = pick(parse_object(body), ("instances", "inputs"))
+        if len(document) != 1:
+            raise InvalidRequest(
+                f"the body has {' and '.join(document) or 'neither'}; expected either instances or inputs"
+            )
+        if "instances" in document:
+            return decode_instances(document["instances"], self.schema, body)
+        return decode_inputs(document["inputs"], self.schema, body)
+
+    def _decode_records(self, body: bytes) -> dict[str, Array] | None:
+        """The inputs from well-formed records at full speed, or None where the careful way must decide."""
+        start = _RECORDS.match(body) if self._records is not None else None
+        if start is None or self._records is None:
+            return None
+        try:
+            rows = self._records.rows(self._parse(body).instances)
+            arrays, absent = self._records.arrays(rows)
+        except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRequest):
+            return None
+        # msgspec takes the last of two equal keys, and what it need not read it does not check: all that adds a colon.
+        expected = len(rows) * len(self.schema.columns) - absent + (2 if start["signature"] else 1)
+        return arrays if _colons(body) == expected else None
+
+
+# Weak, so that a model that was reloaded or dropped is not held for its decoder's sake.
+_DECODERS: Final[WeakKeyDictionary[Model, Decoder]] = WeakKeyDictionary()
+
+
+def decoder_of(model: Model) -> Decoder:
+    """The model's decoder, made when first asked for.
+
+    Raises:
+        ModelNotReady: its manifest's features do not fit its inputs.
+    """
+    decoder = _DECODERS.get(model)
+    if decoder is None:
+        try:
+            decoder = _DECODERS[model] = Decoder(Schema.read(model.signature, model.manifest))
+        except ModelNotReady as error:
+            raise ModelNotReady(f"model '{model.name}' version {model.version} is not ready: {error}") from error
+    return decoder
+
+
+def encode_response(model: Model, outputs: Mapping[str, Array], rows: int) -> bytes:
+    """The reply: `{"predictions": […]}`, an item for each row.
+
+    A number for a regressor, label and probabilities for a classifier, else an object of all outputs. NaN is null,
+    ±Infinity ±1e999.
+
+    Raises:
+        NotSupported: an output does not have a value for each row, or no form in JSON.
+    """
+    for name in outputs:
+        if not (datatype := model.signature.outputs[name].datatype).in_json:
+            raise NotSupported(f"output '{name}' is {datatype.name}, which JSON does not hold", subject=name)
+    predictions = read_predictions(outputs, rows, model.manifest.labels, model.labels)
+    match predictions:
+        case Regression():
+            texts = _texts(predictions.values)
+        case Classification():
+            texts = _classes(predictions)
+        case _:
+            names, columns = list(predictions.arrays), map(_texts, predictions.arrays.values())
+            texts = _filled(b"{%b}" % b",".join(_key(name) + b":%b" for name in names), zip(*columns, strict=True))
+    return b'{"predictions":[' + b",".join(texts) + b"]}"
+
+
+def _classes(predictions: Classification) -> list[bytes]:
+    fields = b",".join(_key(name) + b":%b" for name in predictions.classes)
+    columns = [_texts(column) for column in predictions.probabilities.T]
+    rows = zip(_texts(predictions.labels), *columns, strict=True)
+    return _filled(b'{"label":%b,"probabilities":{' + fields + b"}}", rows)
+
+
+def _filled(template: bytes, rows: Iterable[tuple[bytes, ...]]) -> list[bytes]:
+    return [template % row for row in rows]
+
+
+def _key(name: str) -> bytes:
+    """A key, ready for a template."""
+    return orjson.dumps(name).replace(b"%", b"%%")
+
+
+def _texts(array: Array) -> list[bytes]:
+    """`array` [N, …] as JSON, a text for each row; numbers as short as their own datatype allows."""
+    if array.dtype.kind == "O":
+        values = array.ravel().tolist()
+        written = {value: orjson.dumps(value) for value in set(values)}  # classes, mostly: few, and many times
+        texts = [written[value] for value in values]
+    else:
+        joined = tensors.dumps(tensors.encode(array))[1:-1]
+        texts = joined.split(b",") if joined else []
+    for depth in range(array.ndim - 1, 0, -1):
+        size, count = array.shape[depth], int(np.prod(array.shape[:depth]))
+        texts = [b"[" + b",".join(texts[at * size : (at + 1) * size]) + b"]" for at in range(count)]
+    return texts
+
+
+def _colons(body: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(":")))
