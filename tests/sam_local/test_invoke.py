@@ -46,6 +46,8 @@ def assert_answered_as_named(event: str, reply: httpx.Response) -> None:
     assert reply.headers["content-type"] == "application/json"
     if expected != 200:
         assert list(reply.json()) == ["error"]
+    elif "predict" in event:
+        assert set(reply.json()["predictions"][0]) == {"label", "probabilities"}
     elif "infer" in event:
         assert reply.json()["model_name"] == "breast-cancer"
         assert reply.json()["outputs"]

@@ -254,7 +254,7 @@ def test_a_manifest_that_does_not_fit_is_our_fault(features: tuple[Feature, ...]
 def arrays_of(schema: Schema, text: str) -> Any:
     records = RecordType.of(schema)
     assert records is not None
-    return records.arrays(records.rows(msgspec.json.decode(text, type=list[records.type])))[0]  # type: ignore[name-defined]
+    return records.arrays(msgspec.json.decode(text, type=list[records.type]))[0]  # type: ignore[name-defined]
 
 
 def test_records_become_a_matrix_in_the_order_of_the_features() -> None:

@@ -3,6 +3,7 @@
 import gc
 import json
 import math
+import tracemalloc
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -378,6 +379,25 @@ def test_a_mistake_in_a_record_is_named(predict: Predict, record: Any, says: str
 
     assert says in message
     assert len(message) < 250
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"instances": [' + b"{}, " * 50_000 + b"{}]}", b'{"inputs": {"f7": [' + b"1," * 50_000 + b"1]}}"]
+)
+def test_a_short_body_does_not_become_much(add_model: AddModel, predict: Predict, body: bytes) -> None:
+    """Where features may be missing, three bytes would stand for as many values as the model has features."""
+    folder = add_model(graph("(float[N, 1000] x) => (float[N, 1000] y)", "y = Identity(x)"))
+    Manifest(features=tuple(Feature(f"f{number}", missing="NaN") for number in range(1000))).write(folder)
+    assert len(predictions(predict({"instances": [{}] * 100}))) == 100
+
+    tracemalloc.start()
+    message = error(predict(body), 413)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "50,001 rows of 1,000 features are over the 1,000,000 values that a body of " in message
+    assert "send fewer rows" in message
+    assert peak < 100 * len(body)
 
 
 def test_a_missing_and_a_double_key_do_not_make_up_for_each_other(predict: Predict) -> None:

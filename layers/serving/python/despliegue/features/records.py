@@ -24,12 +24,13 @@ class RecordType:
         type: the Struct to decode records into, by `msgspec.json.Decoder(type)` or a list of it. A feature that may be
             missing may be null or absent; any other key is refused. msgspec takes the last of two equal keys: that
             must be found by who decodes.
+        may_miss: some feature may be missing, so that a record may be shorter than its Struct.
     """
 
     def __init__(self, schema: Schema, record: type[msgspec.Struct]) -> None:
         self.schema = schema
         self.type = record
-        self._may_miss = any(column.missing is not None for column in schema.columns.values())
+        self.may_miss = any(column.missing is not None for column in schema.columns.values())
         self._pack = struct.Struct(f"{len(schema.columns)}d").pack
 
     @classmethod
@@ -52,12 +53,8 @@ class RecordType:
             return None
         return cls(schema, record)
 
-    def rows(self, records: Sequence[msgspec.Struct]) -> list[tuple[Any, ...]]:
-        """The values of each record, in the order of the features; `msgspec.UNSET` where one is absent."""
-        return list(map(astuple, records))
-
-    def arrays(self, rows: Sequence[tuple[Any, ...]]) -> tuple[dict[str, Array], int]:
-        """The model's inputs, from the values of records, and how many values are absent.
+    def arrays(self, records: Sequence[msgspec.Struct]) -> tuple[dict[str, Array], int]:
+        """The model's inputs, from records of this type, and how many values are absent.
 
         Raises:
             InvalidRequest: a value is out of its datatype's range.
@@ -66,12 +63,13 @@ class RecordType:
         if matrix is not None and matrix.datatype.kind == "f":
             try:
                 # Packing into bytes is four times as fast as making an array of tuples.
-                flat = np.frombuffer(b"".join([self._pack(*row) for row in rows]), np.float64)
+                flat = np.frombuffer(b"".join([self._pack(*astuple(record)) for record in records]), np.float64)
                 with np.errstate(over="raise"):
                     array = flat.astype(matrix.datatype.dtype)
-                return {matrix.name: array.reshape(len(rows), len(self.schema.columns))}, 0
+                return {matrix.name: array.reshape(len(records), len(self.schema.columns))}, 0
             except (struct.error, FloatingPointError):  # something is missing, or out of range
                 pass
-        absent = sum(map(is_, chain.from_iterable(rows), repeat(msgspec.UNSET))) if self._may_miss else 0
+        rows = list(map(astuple, records))
+        absent = sum(map(is_, chain.from_iterable(rows), repeat(msgspec.UNSET))) if self.may_miss else 0
         columns = zip(*rows, strict=True) if rows else repeat((), len(self.schema.columns))
         return self.schema.arrays_from_columns(dict(zip(self.schema.columns, columns, strict=True))), absent

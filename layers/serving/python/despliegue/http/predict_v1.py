@@ -8,8 +8,8 @@ from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady, Not
 from despliegue.http.messages import Outcome, Request, Response
 from despliegue.http.open_inference import load, reply, require_json
 from despliegue.http.served import Served
-from despliegue.protocols.instances import count_rows
 from despliegue.protocols.predict_v1 import decoder_of, encode_response
+from despliegue.protocols.row_tensors import count_rows
 
 
 def model_status(

@@ -5,22 +5,26 @@ arrays or says what is wrong, by row (from 0) and feature. Both give the same nu
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from despliegue.errors import InvalidRequest, shorten
+from despliegue.errors import InvalidRequest, PayloadTooLarge, shorten
 from despliegue.features import Schema
 from despliegue.features.schema import listed
-from despliegue.models import TensorSpec
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
 from despliegue.protocols.document import JsonObject, pick, plain, type_name
+from despliegue.protocols.row_tensors import count_arrays, decode_single, decode_tensors, no_rows, rows_of_tensors
 
-_MAX_RANK: Final = 32
-"""Most dimensions that a tensor whose rank the graph leaves open may have; numpy stops at 64."""
+MAX_VALUES: Final = 1_000_000
+"""Most values, those left out included, that rows may come to where the body is short: `{}` stands for a whole row."""
+
+
+def max_values(body: bytes) -> int:
+    """Most values, those left out included, that the rows in `body` may come to."""
+    return max(MAX_VALUES, 4 * len(body))
 
 
 def decode_instances(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
@@ -33,11 +37,12 @@ def decode_instances(value: Any, schema: Schema, body: bytes) -> dict[str, Array
 
     Raises:
         InvalidRequest: it is no array, mixes forms, or does not fit the schema.
+        PayloadTooLarge: its records leave out more values than are filled in.
     """
     if type_name(value) != "an array":
         raise InvalidRequest(f"instances is {type_name(value)}; expected an array", subject="instances")
     if not len(value):
-        return _nothing(schema)
+        return no_rows(schema)
     if schema.matrix is not None and type_name(value[0]) == "an array":
         array = _decode_matrix(value, schema, body)
         if array is not None:
@@ -48,10 +53,11 @@ def decode_instances(value: Any, schema: Schema, body: bytes) -> dict[str, Array
         if (came := type_name(row)) != form and "an object" in (form, came):
             raise InvalidRequest(f"row {number:,} is {came}, but row 0 is {form}; expected all rows alike")
     if form == "an object":
+        _check_size(len(rows), schema, body)
         return _decode_records(rows, schema)
     if schema.columns and (form == "an array" or schema.matrix is not None):
         return schema.arrays_from_columns(_columns_of_rows(rows, schema))
-    return _decode_single(value, schema, body)
+    return decode_single(value, schema, body)
 
 
 def decode_inputs(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
@@ -64,6 +70,7 @@ def decode_inputs(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
 
     Raises:
         InvalidRequest: it is neither, or does not fit the schema.
+        PayloadTooLarge: it leaves out more values than are filled in.
     """
     form = type_name(value)
     if form == "an array" and schema.single is not None:
@@ -73,25 +80,31 @@ def decode_inputs(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
     if form != "an object":
         expected = listed(schema.columns or schema.inputs)
         raise InvalidRequest(f"inputs is {form}; expected an object with {expected}", subject="inputs")
-    given = pick(value, tuple(value.keys()))
-    matrix = schema.matrix.name if schema.matrix is not None and list(given) == [schema.matrix.name] else ""
+    names = list(value.keys())
+    matrix = schema.matrix.name if schema.matrix is not None and names == [schema.matrix.name] else ""
     by_column = bool(schema.columns) and (not matrix or matrix in schema.columns)
-    for name, data in given.items():
+    # Before anything is looked up: in a lazy object that takes as long as the object has keys.
+    for name in names:
         if name not in (schema.columns if by_column else schema.inputs):
             raise InvalidRequest(schema.unknown(name))
+    given = pick(value, tuple(names))
+    for name, data in given.items():
         if type_name(data) != "an array" and (by_column or schema.inputs[name].shape):
             raise InvalidRequest(f"'{name}' is {shorten(plain(data))}; expected an array, a value a row", subject=name)
     if matrix and not by_column:
         return decode_instances(given[matrix], schema, body)
     if by_column:
+        _check_size(max(map(len, given.values()), default=0), schema, body)
         return schema.arrays_from_columns({name: _flat(plain(data), name) for name, data in given.items()})
-    return _decode_tensors(given, schema)
+    return decode_tensors(given, schema)
 
 
-def _nothing(schema: Schema) -> dict[str, Array]:
-    """No rows: whether the model takes that is for it to say."""
-    specs = [spec for spec in schema.inputs.values() if not spec.optional]
-    return {spec.name: np.empty((0, *(abs(size) for size in spec.shape[1:])), spec.datatype.dtype) for spec in specs}
+def _check_size(rows: int, schema: Schema, body: bytes) -> None:
+    if rows * len(schema.columns) > (limit := max_values(body)):
+        raise PayloadTooLarge(
+            f"{rows:,} rows of {len(schema.columns):,} features are over the {limit:,} values that a body of"
+            f" {len(body):,} bytes may stand for; send fewer rows in a request"
+        )
 
 
 def _decode_matrix(value: Any, schema: Schema, body: bytes) -> Array | None:
@@ -106,70 +119,7 @@ def _decode_matrix(value: Any, schema: Schema, body: bytes) -> Array | None:
         array, arrays = tensors.decode(value, spec.datatype, shape, spec.name)
     except InvalidRequest:
         return None
-    return array if arrays is not None and _brackets(body) == arrays else None
-
-
-def _decode_single(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
-    """The only input: a tensor, of which each row is one."""
-    spec = schema.single
-    if spec is None:
-        expected = listed(schema.columns or schema.inputs)
-        raise InvalidRequest(f"row 0 is {type_name(value[0])}; expected an object with {expected}")
-    if spec.name in schema.columns:
-        return schema.arrays_from_columns({spec.name: plain(value)})
-    shape = _shape(value, spec)
-    try:
-        array, arrays = tensors.decode(value, spec.datatype, shape, spec.name)
-        if arrays is not None and _brackets(body) != arrays:
-            array = tensors.decode_carefully(value, spec.datatype, shape, spec.name)
-    except InvalidRequest as error:
-        for number, row in enumerate(value if len(shape) > 1 else ()):
-            try:
-                tensors.decode_carefully(row, spec.datatype, shape[1:], spec.name)
-            except InvalidRequest as reason:
-                raise InvalidRequest(f"row {number:,}: {reason}", subject=spec.name) from error
-        raise
-    return {spec.name: array}
-
-
-def _decode_tensors(given: dict[str, Any], schema: Schema) -> dict[str, Array]:
-    """Inputs of any rank, by name."""
-    arrays = {}
-    for name, value in given.items():
-        spec = schema.inputs[name]
-        arrays[name] = tensors.decode_carefully(value, spec.datatype, _shape(value, spec), name)
-    if missing := [name for name, spec in schema.inputs.items() if not spec.optional and name not in given]:
-        raise InvalidRequest(f"missing input {listed(missing)}; came {listed(given) or 'none'}", subject=missing[0])
-    rows = count_rows(arrays, schema)
-    for name, array in arrays.items():
-        if schema.inputs[name].shape[:1] == (-1,) and len(array) != rows:
-            raise InvalidRequest(f"input '{name}' has {len(array):,} rows, but others have {rows:,}", subject=name)
-    return arrays
-
-
-def count_rows(arrays: Mapping[str, Array], schema: Schema) -> int:
-    """How many rows the inputs are: the first dimension that the graph leaves open, else the first there is, else 1."""
-    batches = [array for name, array in arrays.items() if schema.inputs[name].shape[:1] == (-1,)]
-    return next((array.shape[0] for array in [*batches, *arrays.values()] if array.ndim), 1)
-
-
-def _shape(value: Any, spec: TensorSpec) -> tuple[int, ...]:
-    """The shape of a nested array, by the first item at each depth; whether it is regular is for `tensors` to find."""
-    sizes: list[int] = []
-    inner = value
-    while type_name(inner) == "an array" and len(sizes) <= _MAX_RANK:
-        sizes.append(len(inner))
-        inner = inner[0] if len(inner) else None
-    shape = tuple(sizes)
-    if len(shape) == 1 and len(spec.shape) == 2 and spec.shape[1] == 1:
-        shape = (*shape, 1)  # a value a row
-    if not spec.fits(shape) or len(shape) > _MAX_RANK:
-        raise InvalidRequest(
-            f"input '{spec.name}': the data's shape {shorten(list(shape))} does not fit the model's {list(spec.shape)}"
-            " (-1 stands for any size)",
-            subject=spec.name,
-        )
-    return shape
+    return array if arrays is not None and count_arrays(body) == arrays else None
 
 
 def _decode_records(records: Sequence[JsonObject], schema: Schema) -> dict[str, Array]:
@@ -188,7 +138,7 @@ def _decode_records(records: Sequence[JsonObject], schema: Schema) -> dict[str, 
         return schema.arrays_from_columns(columns)
     if schema.columns:
         return schema.arrays_from_columns({name: _flat(values, name) for name, values in columns.items()})
-    return _decode_tensors(_given_columns(columns), schema)
+    return decode_tensors(rows_of_tensors(columns), schema)
 
 
 def _flat(values: list[Any], name: str) -> list[Any]:
@@ -202,18 +152,6 @@ def _flat(values: list[Any], name: str) -> list[Any]:
                 f"row {number:,}: feature '{name}' is {came}; expected [value], as row 0 is an array", subject=name
             )
     return [value[0] for value in values]
-
-
-def _given_columns(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Those of tensors: each is in every record or in none."""
-    given = {}
-    for name, values in columns.items():
-        absent = [number for number, value in enumerate(values) if value is msgspec.UNSET]
-        if 0 < len(absent) < len(values):
-            raise InvalidRequest(f"row {absent[0]:,}: input '{name}' is missing, but other rows have it", subject=name)
-        if not absent:
-            given[name] = values
-    return given
 
 
 def _columns_of_rows(rows: list[Any], schema: Schema) -> dict[str, Sequence[Any]]:
@@ -241,8 +179,3 @@ def _unique(record: JsonObject, where: str) -> dict[str, Any]:
         twice = Counter(keys).most_common(1)[0][0]
         raise InvalidRequest(f"{where}: the key {shorten(twice)} is there twice in one object")
     return given
-
-
-def _brackets(body: bytes) -> int:
-    """How many arrays begin in `body`, brackets in strings included; one is that of `instances` or `inputs` itself."""
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord("[")))

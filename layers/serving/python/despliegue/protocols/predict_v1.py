@@ -18,7 +18,7 @@ from despliegue.models import Model
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
 from despliegue.protocols.document import parse_object, pick
-from despliegue.protocols.instances import decode_inputs, decode_instances
+from despliegue.protocols.instances import decode_inputs, decode_instances, max_values
 
 _RECORDS: Final = re.compile(rb'\s*\{\s*(?P<signature>"signature_name"\s*:\s*"\w*"\s*,\s*)?"instances"\s*:\s*\[\s*\{')
 """How a body of records begins; TensorFlow Serving's clients name a signature, which is ignored."""
@@ -65,14 +65,16 @@ class Decoder:
         start = _RECORDS.match(body) if self._records is not None else None
         if start is None or self._records is None:
             return None
+        if self._records.may_miss and _count(body, "{") * len(self.schema.columns) > max_values(body):
+            return None
         try:
-            rows = self._records.rows(self._parse(body).instances)
-            arrays, absent = self._records.arrays(rows)
+            records = self._parse(body).instances
+            arrays, absent = self._records.arrays(records)
         except (msgspec.MsgspecError, UnicodeDecodeError, InvalidRequest):
             return None
         # msgspec takes the last of two equal keys, and what it need not read it does not check: all that adds a colon.
-        expected = len(rows) * len(self.schema.columns) - absent + (2 if start["signature"] else 1)
-        return arrays if _colons(body) == expected else None
+        expected = len(records) * len(self.schema.columns) - absent + (2 if start["signature"] else 1)
+        return arrays if _count(body, ":") == expected else None
 
 
 # Weak, so that a model that was reloaded or dropped is not held for its decoder's sake.
@@ -149,5 +151,5 @@ def _texts(array: Array) -> list[bytes]:
     return texts
 
 
-def _colons(body: bytes) -> int:
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(":")))
+def _count(body: bytes, character: str) -> int:
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))
