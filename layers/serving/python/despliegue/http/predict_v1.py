@@ -8,8 +8,6 @@ from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady, Not
 from despliegue.http.messages import Outcome, Request, Response
 from despliegue.http.open_inference import load, reply, require_json
 from despliegue.http.served import Served
-from despliegue.protocols.predict_v1 import decoder_of, encode_response
-from despliegue.protocols.row_tensors import count_rows
 
 
 def model_status(
@@ -26,6 +24,10 @@ def model_status(
 
 def predict(served: Served, request: Request, outcome: Outcome, model: str, version: str | None = None) -> Response:
     """POST /v1/models/{model}[/versions/{version}]:predict."""
+    # Here, not above: what decodes records is a fiftieth of a cold start, and many services are never asked for it.
+    from despliegue.protocols.predict_v1 import decoder_of, encode_response
+    from despliegue.protocols.row_tensors import count_rows
+
     require_json(request)
     found = load(served, outcome, model, version)
     started = time.perf_counter_ns()
