@@ -479,6 +479,10 @@ def test_an_input_of_unknown_rank_takes_any(add_model: AddModel, repository: Mod
     """)
     service = InferenceService(repository)
 
+    deep = {"name": "x", "shape": [1] * 65, "datatype": "FP32", "data": [1]}
+    refused = service.handle(Request("POST", "/v2/models/m/infer", body=json.dumps({"inputs": [deep]}).encode()))
+    assert refused.status == 400
+
     for shape, data in (([], [3.0]), ([2], [1.0, 2.0])):
         tensor = {"name": "x", "shape": shape, "datatype": "FP32", "data": data}
         response = service.handle(Request("POST", "/v2/models/m/infer", body=json.dumps({"inputs": [tensor]}).encode()))

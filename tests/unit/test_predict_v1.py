@@ -491,7 +491,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelRepositor
     return dict.fromkeys(["breast-cancer", "penguins"], SHIPPED) | dict.fromkeys(texts, added)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_request_is_our_fault(models: dict[str, ModelRepository], data: st.DataObject) -> None:
     """Given any document under any model, then it is answered or refused as the caller's mistake."""
@@ -566,7 +566,7 @@ def outcome(way: Callable[[bytes], Any], body: bytes) -> Any:
     return {name: (array.dtype, array.shape, array.tolist().__repr__()) for name, array in arrays.items()}
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(BODIES, st.sampled_from(DECODERS))
 @example('{"instances": [{"b": 0, "b": 0}]}', DECODERS[1])
 @example('{"instances": [{}], "instances": []}', DECODERS[5])

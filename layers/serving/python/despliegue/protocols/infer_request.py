@@ -16,6 +16,8 @@ from despliegue.protocols import binary, tensors
 from despliegue.protocols.document import ARRAYS, listed, objects, parse_object, pick, plain, text, type_name
 from despliegue.protocols.requested_outputs import RequestedOutput, decode_outputs, parameters_of
 
+MAX_RANK: Final = 64
+"""Most dimensions that a numpy array has."""
 MAX_EMPTY_SIZE: Final = 65_536
 """Most that the other dimensions of an empty tensor may multiply to: no data bounds them, and a model may make much of
 them."""
@@ -170,7 +172,7 @@ def _shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:
             f"input '{spec.name}': shape is {shorten(value)}; expected an array of integers ≥ 0", subject=spec.name
         )
     shape = tuple(value)
-    if not spec.fits(shape):
+    if not spec.fits(shape) or len(shape) > MAX_RANK:
         raise InvalidRequest(
             f"input '{spec.name}': shape {shorten(value)} does not fit the model's {list(spec.shape)}"
             " (-1 stands for any size)",
