@@ -1,6 +1,7 @@
 """The model repository: names, versions, the default, loading on first use, following the files."""
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -167,6 +168,23 @@ def test_nothing_is_loaded_before_it_is_asked_for(
 
     assert loaded == ["m3", "m7"]
     assert repository.state("m0", "1").ready is None
+
+
+def test_the_only_model_is_found_without_looking_at_all_of_many(
+    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert repository.only_model() is None
+    add_model(name="first")
+    (repository.root / "empty").mkdir()
+    assert repository.only_model() == "first"
+    for number in range(50):
+        add_model(name=f"m{number}")
+    looked_at: list[str] = []
+    isfile = os.path.isfile
+    monkeypatch.setattr(os.path, "isfile", lambda path: (looked_at.append(path), isfile(path))[1])  # type: ignore[func-returns-value]
+
+    assert repository.only_model() is None
+    assert len(looked_at) <= 3, "start time does not grow with models that nobody asked for"
 
 
 def test_a_slow_model_does_not_hold_up_the_start_and_is_served_when_it_is_there(

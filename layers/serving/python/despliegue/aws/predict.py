@@ -30,11 +30,8 @@ class PredictFunction:
         """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
         repository = ModelRepository(settings.models, SessionSettings(threads=settings.threads))
         function = cls(InferenceService(repository), Observability())
-        names = list(repository.index())
-        if not names:
-            function.observability.logger.warning("there is no model", extra={"models": str(settings.models)})
-        wanted = settings.preload or (names if len(names) == 1 else ())
-        for problem in repository.preload(wanted, within=PRELOAD_SECONDS):
+        only = () if settings.preload else tuple(filter(None, [repository.only_model()]))
+        for problem in repository.preload(settings.preload or only, within=PRELOAD_SECONDS):
             function.observability.logger.warning("model not loaded at init", extra={"problem": problem})
         if settings.snapstart:
             on_snapshot(before=function.warm_up, after=function.reset)

@@ -62,6 +62,12 @@ class ModelRepository:
         found = {name: _versions_in(self.root / name) for name in sorted(_names_in(self.root))}
         return {name: versions for name, versions in found.items() if versions}
 
+    def only_model(self) -> str | None:
+        """The name of the repository's model, if it has just one; looks no further than the second."""
+        names = (name for name in _names_in(self.root) if _versions_in(self.root / name))
+        first, second = next(names, None), next(names, None)
+        return first if second is None else None
+
     def versions(self, name: str) -> list[str]:
         """The versions of a model in numeric order, so that 10 follows 9.
 
