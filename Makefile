@@ -26,6 +26,7 @@ build: .venv/dev
 bench: .venv/dev
 	python -m benchmarks.cold
 	python -m benchmarks.warm
+	python -m benchmarks.records
 	python -m benchmarks.count
 
 # What takes too long for CI: ten minutes of fuzzing.
