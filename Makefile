@@ -1,6 +1,9 @@
 # make serve   the example models on http://127.0.0.1:8080 (PORT= changes it)
 # make test    every check: lint, types, imports, tests
 # make build   the SAM application, ready for `sam deploy`
+# make bench   the budgets, measured
+# make soak    what takes too long for CI
+# make pins    the pinned requirements, after a change of an .in file
 
 PYTHON ?= python3.13
 BIN := .venv/bin
