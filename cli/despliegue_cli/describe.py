@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from despliegue.errors import ModelNotReady
-from despliegue.models import Manifest, ModelRepository, TensorSpec
+from despliegue.models import Manifest, ModelRepository
 from despliegue.models.folder import model_files
+from despliegue.protocols.metadata import tensor_metadata
 
 
 def models(repository: ModelRepository) -> list[dict[str, Any]]:
@@ -51,8 +52,8 @@ def model(repository: ModelRepository, wanted: str) -> dict[str, Any]:
         "version": found.version,
         "versions": repository.versions(name),
         "description": found.manifest.description,
-        "inputs": [_tensor(spec) for spec in found.signature.inputs.values()],
-        "outputs": [_tensor(spec) for spec in found.signature.outputs.values()],
+        "inputs": [tensor_metadata(spec) for spec in found.signature.inputs.values()],
+        "outputs": [tensor_metadata(spec) for spec in found.signature.outputs.values()],
         "features": [feature.name for feature in found.manifest.features],
         "labels": list(found.manifest.labels),
         "source": found.manifest.source,
@@ -72,10 +73,6 @@ def as_text(key: str, value: Any) -> str:
         tensors = zip(value, sizes, strict=True)
         return "\n".join(f"{tensor['name']}  {tensor['datatype']} [{shape}]" for tensor, shape in tensors)
     return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
-    return {"name": spec.name, "datatype": spec.datatype.name, "shape": list(spec.shape)}
 
 
 def _description(folder: Path) -> str:

@@ -130,10 +130,10 @@ def curl(model: Model, where: str, *, keyed: bool = False) -> str:
     inputs = []
     for name, zeros in model.zeros().items():
         spec = model.signature.inputs[name]
-        example = model.manifest.example.get(name)
-        shape = list(np.shape(example)) if example is not None else list(zeros.shape)
-        data = example if example is not None and spec.fits(tuple(shape)) else zeros.ravel().tolist()
-        inputs.append({"name": name, "shape": shape, "datatype": spec.datatype.name, "data": data})
+        data = model.manifest.example.get(name)
+        if data is None or not spec.fits(np.shape(data)):
+            data = zeros.tolist()
+        inputs.append({"name": name, "shape": list(np.shape(data)), "datatype": spec.datatype.name, "data": data})
     body = shlex.quote(orjson.dumps({"inputs": inputs}).decode())
     key = ' -H "x-api-key: $KEY"' if keyed else ""
     return f"curl -s {where}/v2/models/{model.name}/infer{key} -H 'Content-Type: application/json' -d {body}"

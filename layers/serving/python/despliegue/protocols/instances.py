@@ -15,8 +15,8 @@ from despliegue.features import Schema
 from despliegue.features.schema import listed
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
-from despliegue.protocols.document import JsonObject, pick, plain, type_name
-from despliegue.protocols.row_tensors import count_arrays, decode_single, decode_tensors, no_rows, rows_of_tensors
+from despliegue.protocols.document import JsonObject, occurrences, pick, plain, type_name
+from despliegue.protocols.row_tensors import decode_single, decode_tensors, no_rows, rows_of_tensors
 
 MAX_VALUES: Final = 1_000_000
 """Most values, those left out included, that rows may come to where the body is short: `{}` stands for a whole row."""
@@ -119,7 +119,7 @@ def _decode_matrix(value: Any, schema: Schema, body: bytes) -> Array | None:
         array, arrays = tensors.decode(value, spec.datatype, shape, spec.name)
     except InvalidRequest:
         return None
-    return array if arrays is not None and count_arrays(body) == arrays else None
+    return array if arrays is not None and occurrences(body, "[") == arrays else None
 
 
 def _decode_records(records: Sequence[JsonObject], schema: Schema) -> dict[str, Array]:

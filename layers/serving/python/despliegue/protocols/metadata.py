@@ -16,8 +16,8 @@ def encode_metadata(model: Model, versions: list[str]) -> bytes:
         "name": model.name,
         "versions": versions,
         "platform": PLATFORM,
-        "inputs": [_tensor(spec) for spec in model.signature.inputs.values()],
-        "outputs": [_tensor(spec) for spec in model.signature.outputs.values()],
+        "inputs": [tensor_metadata(spec) for spec in model.signature.inputs.values()],
+        "outputs": [tensor_metadata(spec) for spec in model.signature.outputs.values()],
         "parameters": {
             "version": model.version,
             "description": model.manifest.description,
@@ -42,7 +42,8 @@ def encode_configuration(model: Model) -> bytes:
     )
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def tensor_metadata(spec: TensorSpec) -> dict[str, Any]:
+    """An input or output as the protocol describes it."""
     return {"name": spec.name, "datatype": spec.datatype.name, "shape": list(spec.shape)}
 
 

@@ -17,7 +17,7 @@ from despliegue.features import Classification, RecordType, Regression, Schema, 
 from despliegue.models import Model
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
-from despliegue.protocols.document import parse_object, pick
+from despliegue.protocols.document import occurrences, parse_object, pick
 from despliegue.protocols.instances import decode_inputs, decode_instances, max_values
 
 _RECORDS: Final = re.compile(rb'\s*\{\s*(?P<signature>"signature_name"\s*:\s*"\w*"\s*,\s*)?"instances"\s*:\s*\[\s*\{')
@@ -65,7 +65,7 @@ class Decoder:
         start = _RECORDS.match(body) if self._records is not None else None
         if start is None or self._records is None:
             return None
-        if self._records.may_miss and _count(body, "{") * len(self.schema.columns) > max_values(body):
+        if self._records.may_miss and occurrences(body, "{") * len(self.schema.columns) > max_values(body):
             return None
         try:
             records = self._parse(body).instances
@@ -74,7 +74,7 @@ class Decoder:
             return None
         # msgspec takes the last of two equal keys, and what it need not read it does not check: all that adds a colon.
         expected = len(records) * len(self.schema.columns) - absent + (2 if start["signature"] else 1)
-        return arrays if _count(body, ":") == expected else None
+        return arrays if occurrences(body, ":") == expected else None
 
 
 # Weak, so that a model that was reloaded or dropped is not held for its decoder's sake.
@@ -149,7 +149,3 @@ def _texts(array: Array) -> list[bytes]:
         size, count = array.shape[depth], int(np.prod(array.shape[:depth]))
         texts = [b"[" + b",".join(texts[at * size : (at + 1) * size]) + b"]" for at in range(count)]
     return texts
-
-
-def _count(body: bytes, character: str) -> int:
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))

@@ -12,7 +12,7 @@ from despliegue.features.schema import listed
 from despliegue.models import TensorSpec
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
-from despliegue.protocols.document import plain, type_name
+from despliegue.protocols.document import occurrences, plain, type_name
 
 _MAX_RANK: Final = 32
 """Most dimensions that a tensor whose rank the graph leaves open may have; numpy stops at 64."""
@@ -35,7 +35,7 @@ def decode_single(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
     shape = _shape(value, spec)
     try:
         array, arrays = tensors.decode(value, spec.datatype, shape, spec.name)
-        if arrays is not None and count_arrays(body) != arrays:
+        if arrays is not None and occurrences(body, "[") != arrays:
             array = tensors.decode_carefully(value, spec.datatype, shape, spec.name)
     except InvalidRequest as error:
         for number, row in enumerate(value if len(shape) > 1 else ()):
@@ -97,8 +97,3 @@ def rows_of_tensors(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if not absent:
             given[name] = values
     return given
-
-
-def count_arrays(body: bytes) -> int:
-    """How many arrays begin in `body`, brackets in strings included; one is that of `instances` or `inputs` itself."""
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord("[")))
