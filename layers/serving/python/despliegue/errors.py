@@ -9,6 +9,7 @@ DespliegueError
 │   ├── MethodNotAllowed        the route exists, but not for this method
 │   ├── ModelNotFound           no model, or no such version of it, in the repository
 │   └── NotSupported            a part of the protocol, or a type of the model, that is not served
+├── UnscorableFile              a file's fault: it cannot be scored as it is, now or later
 ├── ModelNotReady               the model is there but cannot be loaded
 └── InferenceError              the model failed while running
 """
@@ -91,6 +92,10 @@ class ModelNotFound(RequestError):
 
 class NotSupported(RequestError):
     """A part of the protocol, or a type of the model, that is not served."""
+
+
+class UnscorableFile(DespliegueError):
+    """A file cannot be scored as it is; the same file will fail again."""
 
 
 class ModelNotReady(DespliegueError):

@@ -1,7 +1,7 @@
 """Records → named arrays at full speed: a msgspec Struct generated from the schema, whose fields are the features."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from operator import is_
 from typing import Any, Final, Self
@@ -32,10 +32,25 @@ class RecordType:
         self.type = record
         self.may_miss = any(column.missing is not None for column in schema.columns.values())
         self._pack = struct.Struct(f"{len(schema.columns)}d").pack
+        self._has_others = len(record.__struct_fields__) > len(schema.columns)
 
     @classmethod
-    def of(cls, schema: Schema) -> Self | None:
-        """The record type of a schema; None where it has no named columns, or a name that msgspec cannot take."""
+    def of(
+        cls,
+        schema: Schema,
+        keys: Mapping[str, str] | None = None,
+        others: Sequence[str] = (),
+        *,
+        positional: bool = False,
+    ) -> Self | None:
+        """The record type of a schema; None where it has no named columns, or a name that msgspec cannot take.
+
+        Args:
+            schema: the columns.
+            keys: what a feature is called in the records, where that is not its name.
+            others: further keys that a record may have; their values are not looked at.
+            positional: a record is a JSON array, its values in the features' order.
+        """
         columns = schema.columns.values()
         if not columns or any(column.optional for column in columns):
             return None
@@ -44,10 +59,20 @@ class RecordType:
             field, base = f"f{position}", _TYPES[column.datatype.kind]
             missing = (field, base | None | msgspec.UnsetType, msgspec.UNSET)
             fields.append((field, base) if column.missing is None else missing)
-        names = {f"f{position}": name for position, name in enumerate(schema.columns)}
+        called = [(keys or {}).get(name, name) for name in schema.columns]
+        for position, name in enumerate(others, len(called)):
+            fields.append((f"f{position}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET))
+            called.append(name)
+        names = {f"f{position}": name for position, name in enumerate(called)}
         try:
             record = msgspec.defstruct(
-                "Record", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
+                "Record",
+                fields,
+                rename=names,
+                forbid_unknown_fields=True,
+                kw_only=not positional,
+                array_like=positional,
+                gc=False,
             )
         except ValueError:  # a quote, a backslash or a control character in a name
             return None
@@ -59,17 +84,28 @@ class RecordType:
         Raises:
             InvalidRequest: a value is out of its datatype's range.
         """
-        matrix = self.schema.matrix
+        matrix, width = self.schema.matrix, len(self.schema.columns)
+        rows: Iterable[tuple[Any, ...]] = map(astuple, records)
+        absent = 0
+        if self._has_others:
+            whole = list(rows)
+            absent = _unset(row[width:] for row in whole)
+            rows = [row[:width] for row in whole]
         if matrix is not None and matrix.datatype.kind == "f":
             try:
                 # Packing into bytes is four times as fast as making an array of tuples.
-                flat = np.frombuffer(b"".join([self._pack(*astuple(record)) for record in records]), np.float64)
+                flat = np.frombuffer(b"".join([self._pack(*row) for row in rows]), np.float64)
                 with np.errstate(over="raise"):
                     array = flat.astype(matrix.datatype.dtype)
-                return {matrix.name: array.reshape(len(records), len(self.schema.columns))}, 0
+                return {matrix.name: array.reshape(len(records), width)}, absent
             except (struct.error, FloatingPointError):  # something is missing, or out of range
-                pass
-        rows = list(map(astuple, records))
-        absent = sum(map(is_, chain.from_iterable(rows), repeat(msgspec.UNSET))) if self.may_miss else 0
-        columns = zip(*rows, strict=True) if rows else repeat((), len(self.schema.columns))
+                rows = (astuple(record)[:width] for record in records)
+        rows = list(rows)
+        if self.may_miss:
+            absent += _unset(rows)
+        columns = zip(*rows, strict=True) if rows else repeat((), width)
         return self.schema.arrays_from_columns(dict(zip(self.schema.columns, columns, strict=True))), absent
+
+
+def _unset(rows: Iterable[tuple[Any, ...]]) -> int:
+    return sum(map(is_, chain.from_iterable(rows), repeat(msgspec.UNSET)))

@@ -1,6 +1,7 @@
 """Which columns a model takes, and columns → its inputs. Read off its signature and what its manifest says of it."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import msgspec
@@ -94,6 +95,44 @@ class Schema(msgspec.Struct, frozen=True):
         for position, array in enumerate(arrays.values()):
             matrix[:, position] = array
         return {self.matrix.name: matrix}
+
+    def arrays_from_matrix(self, matrix: Array, names: tuple[str, ...]) -> dict[str, Array]:
+        """The model's inputs, from floats that lie side by side; the same as from their columns, only faster.
+
+        Args:
+            matrix: float64 [N, K], NaN where a value is missing.
+            names: K features; all of them in order is the fast way.
+
+        Raises:
+            InvalidRequest: as `arrays_from_columns`.
+        """
+        if self.matrix is not None and self.matrix.datatype.kind == "f" and names == self.names:
+            gaps = bool(np.isnan(matrix).any())
+            if not gaps or all(column.missing != column.missing for column in self.columns.values()):
+                try:
+                    with np.errstate(over="raise"):
+                        return {self.matrix.name: matrix.astype(self.matrix.datatype.dtype)}
+                except FloatingPointError:
+                    pass  # the columns find out which value it is
+        return self.arrays_from_columns(dict(zip(names, matrix.T, strict=True)))
+
+    def positional(self, names: Sequence[str]) -> Self:
+        """This schema with names for the columns of a matrix that has none, for rows that are columns by position.
+
+        Raises:
+            InvalidRequest: the model takes no matrix, or one of another width.
+        """
+        spec = self.single
+        if self.columns or spec is None or len(spec.shape) != 2 or not spec.datatype.in_json:
+            raise InvalidRequest(
+                f"the model's inputs are no columns ({listed(self.inputs)}); the Open Inference Protocol serves it"
+            )
+        if spec.shape[1] not in (-1, len(names)):
+            raise InvalidRequest(f"there are {len(names):,} columns; expected {spec.shape[1]:,}, as the model takes")
+        columns = {name: Column(name, spec.datatype, math.nan if spec.datatype.kind == "f" else None) for name in names}
+        if len(columns) < len(names):
+            raise InvalidRequest(f"the columns' names are not all different: {listed(names)}")
+        return type(self)(columns, self.inputs, spec, spec)
 
     def unknown(self, name: str) -> str:
         """The message for a name that is no feature."""

@@ -40,7 +40,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The manifest of one version of a model; every field may be empty.
 
     Attributes:
@@ -48,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True):
         features: the columns of the input matrix, or the inputs, in order.
         labels: the classes, in the order of the probability columns.
         source: where the model came from: framework, versions, training script.
+        scoring: options for files, as text by name (`despliegue.scoring.Options`), where who sends one says nothing.
         example: a request that may be shown to anyone: nested values for each input, by name.
         files: every file of the model, by its path relative to the version's folder.
     """
@@ -56,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True):
     features: tuple[Feature, ...] = ()
     labels: tuple[str, ...] = ()
     source: dict[str, str] = {}
+    scoring: dict[str, str] = {}
     example: dict[str, Any] = {}
     files: dict[str, StoredFile] = {}
 

@@ -118,6 +118,14 @@ class ModelRepository:
         # A new exception each time: one that is raised again and again would collect every caller's traceback.
         raise type(loaded.outcome)(str(loaded.outcome), subject=loaded.outcome.subject) from loaded.outcome
 
+    def digest(self, model: Model) -> str:
+        """SHA-256 in hex that names the model's package: its manifest's, which holds that of every file it lists.
+
+        A model whose manifest lists none has its files read.
+        """
+        manifest = model.manifest
+        return (manifest if manifest.files else manifest.describe(self._folder(model.name, model.version))).digest
+
     def state(self, name: str, version: str) -> ModelState:
         """What is known of one version, without loading it."""
         loaded = self._loaded.get((name, version))

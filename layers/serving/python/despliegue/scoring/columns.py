@@ -1,0 +1,62 @@
+"""Which of a file's columns are the model's features: by name, whatever their case and order, or by position."""
+
+from collections.abc import Sequence
+
+from despliegue.errors import UnscorableFile, shorten
+from despliegue.features import Schema
+from despliegue.features.schema import listed
+
+
+def match_columns(schema: Schema, names: Sequence[str]) -> dict[str, int]:
+    """The place of each feature among the columns; other columns are none of the model's business.
+
+    Args:
+        schema: the model's columns; one that may be missing may be missing altogether.
+        names: those of the file.
+
+    Raises:
+        UnscorableFile: a feature is not there, or is there twice.
+    """
+    places: dict[str, int] = {}
+    for feature, column in schema.columns.items():
+        found = [at for at, name in enumerate(names) if name == feature] or [
+            at for at, name in enumerate(names) if name.strip().casefold() == feature.strip().casefold()
+        ]
+        if len(found) > 1:
+            columns = listed(names[at] for at in found)
+            raise UnscorableFile(
+                f"feature '{feature}' is there {len(found)} times, as {columns}; expected it once", subject=feature
+            )
+        if found:
+            places[feature] = found[0]
+        elif column.missing is None and not column.optional:
+            missing = [name for name in schema.columns if name not in places and name not in names]
+            raise UnscorableFile(
+                f"the file has no column {listed(missing)}; its columns are {listed(names) or 'none'}", subject=feature
+            )
+    if not places:
+        raise UnscorableFile(
+            f"none of the file's columns is a feature: expected {listed(schema.columns)}, came"
+            f" {listed(names) or 'none'}"
+        )
+    return places
+
+
+def match_position(wanted: str, names: Sequence[str] | None, width: int) -> int:
+    """The place of the id column: by name, or by its number from 1 where the columns have no names.
+
+    Raises:
+        UnscorableFile: there is no such column.
+    """
+    if names is not None:
+        found = [at for at, name in enumerate(names) if name == wanted] or [
+            at for at, name in enumerate(names) if name.strip().casefold() == wanted.casefold()
+        ]
+        if not found:
+            raise UnscorableFile(f"there is no id column {shorten(wanted)}; the columns are {listed(names)}")
+        return found[0]
+    if not (wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= width):
+        raise UnscorableFile(
+            f"the id column is {shorten(wanted)}; without a header, expected its number from 1 to {width:,}"
+        )
+    return int(wanted) - 1

@@ -1,0 +1,215 @@
+"""JSON Lines: an object a line, or an array with the features in order; what a line holds besides passes through."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn, Self
+
+import msgspec
+import numpy as np
+import orjson
+
+from despliegue.errors import InvalidRequest, UnscorableFile, shorten
+from despliegue.features import RecordType, Schema
+from despliegue.models.model import Array
+from despliegue.scoring.columns import match_columns
+from despliegue.scoring.compression import BOM
+from despliegue.scoring.counts import BadRow
+from despliegue.scoring.options import Options
+from despliegue.scoring.predictions import PredictionColumns, texts
+from despliegue.scoring.records import Splitter
+from despliegue.scoring.text_table import TextTable
+
+_QUOTE, _COLON, _BLANK = b'": '
+_LOOKED_AT: Final = 20
+"""So many lines at the beginning tell which keys there are."""
+_ARRAY_OF_OBJECTS: Final = re.compile(rb"\s*\[\s*\{")
+
+
+class JsonLinesTable(TextTable):
+    """Rows of JSON Lines.
+
+    Attributes:
+        schema: the model's columns.
+        splitter: finds the lines.
+        names: the keys of the first object.
+    """
+
+    extension = ".jsonl"
+    extensions = (".jsonl", ".ndjson", ".json")
+    content_type = "application/x-ndjson"
+
+    def __init__(self, schema: Schema, first: Any, options: Options, *, bom: bool) -> None:
+        self.splitter = Splitter()
+        self._bom = bom
+        self._join, self._id = options.join and options.id is None, options.id
+        self._positional = isinstance(first, list)
+        self.names: Sequence[str] = list(first) if isinstance(first, dict) else ()
+        if not schema.columns:
+            schema = schema.positional([f"value {number}" for number in range(1, len(first) + 1)])
+        self.schema = schema
+        self._keys = {name: name for name in schema.columns}
+        if self.names:
+            self._keys |= {feature: self.names[place] for feature, place in match_columns(schema, self.names).items()}
+        others = [name for name in self.names if name not in self._keys.values()]
+        self._type = RecordType.of(schema, self._keys, others, positional=self._positional)
+        self._width = len(schema.columns) + len(others)
+        # A key that holds what keys are told by would spoil their count.
+        if self._type is None or any('":' in json.dumps(key) for key in (*self._keys.values(), *others)):
+            self._parse: Callable[[bytes], Any] | None = None
+        else:
+            self._parse = msgspec.json.Decoder(self._type.type).decode
+        self._folded = {name.strip().casefold(): name for name in schema.columns}
+        if self._id is not None:
+            if self._positional:
+                raise UnscorableFile("lines that are arrays have no id column; expected lines that are objects")
+            one = msgspec.defstruct("Id", [("id", msgspec.Raw, msgspec.Raw(b"null"))], rename={"id": self._id})
+            decode = msgspec.json.Decoder(one).decode
+            self._read_id: Callable[[bytes], msgspec.Raw] = lambda row: decode(row).id  # type: ignore[attr-defined]
+
+    @classmethod
+    def open(cls, schema: Schema, head: bytes, options: Options, *, whole: bool) -> Self:
+        """The table that begins with `head`; see `CsvTable.open`.
+
+        Raises:
+            UnscorableFile: it is empty, or one document of several lines.
+        """
+        if options.delimiter or options.header is not None:
+            raise UnscorableFile("JSON Lines have no delimiter and no header; those options are for CSV")
+        bom = head.startswith(BOM)
+        lines = Splitter().records(head.removeprefix(BOM))
+        if not lines:
+            raise UnscorableFile("the file is empty: expected a JSON object a line")
+        if _ARRAY_OF_OBJECTS.match(head.removeprefix(BOM)):
+            raise UnscorableFile(
+                "the file is one JSON array of objects; expected JSON Lines, an object a line (pandas writes them with"
+                " to_json(orient='records', lines=True))"
+            )
+        # What cannot be read is rejected later, row by row, and tells nothing of the others.
+        found = [value for line in lines[:_LOOKED_AT] if (value := _value(line)) is not None]
+        if not found and (whole or len(lines) > 1):
+            raise UnscorableFile(
+                f"none of the first lines is valid JSON: {shorten(lines[0].decode(errors='replace'))}; expected JSON"
+                " Lines, an object a line"
+            )
+        first: Any = found[0] if found else {}
+        if not isinstance(first, (dict, list)):
+            raise UnscorableFile(f"the first line is {shorten(first)}; expected a JSON object or an array of values")
+        if isinstance(first, dict):
+            for other in found:
+                first = {**first, **other} if isinstance(other, dict) else first
+        try:
+            return cls(schema, first, options, bom=bom)
+        except InvalidRequest as error:
+            raise UnscorableFile(str(error)) from error
+
+    def facts(self) -> dict[str, Any]:
+        """What was found, for the report."""
+        return {"format": "jsonl", "rows_are": "arrays" if self._positional else "objects"}
+
+    def arrays(self, rows: Sequence[bytes]) -> dict[str, Array]:
+        """The model's inputs; see `rows.Table`."""
+        if self._parse is None or self._type is None:
+            return self._slowly(rows)
+        try:
+            records = list(map(self._parse, rows))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InvalidRequest(str(error)) from error
+        arrays, absent = self._type.arrays(records)
+        # msgspec takes the last of two equal keys in silence: all keys are counted by what follows them.
+        expected = len(rows) * self._width - absent
+        return arrays if self._positional or _count_keys(b"\n".join(rows)) == expected else self._slowly(rows)
+
+    def values(self, rows: Sequence[bytes], at: int) -> dict[str, Any]:
+        """The values of one row; see `rows.Table`."""
+        try:
+            row = json.loads(rows[at].decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        except UnicodeDecodeError as error:
+            raise BadRow(f"the row is not valid UTF-8: byte {rows[at][error.start]:#04x} at {error.start:,}") from error
+        except (ValueError, RecursionError) as error:
+            raise BadRow(f"the row is not valid JSON: {error}") from error
+        if isinstance(row, list) and len(row) == len(self.schema.columns):
+            return dict(zip(self.schema.columns, row, strict=True))
+        if not isinstance(row, dict) or self._positional:
+            expected = f"an array of {len(self.schema.columns):,} values" if self._positional else "an object"
+            came = f"an array of {len(row):,}" if isinstance(row, list) else shorten(row)
+            raise BadRow(f"the row is {came}; expected {expected}")
+        return self._features(row)
+
+    def beginning(self, predictions: Sequence[str]) -> bytes:
+        """Nothing stands before the rows but what the input has there."""
+        return BOM if self._bom else b""
+
+    def encode(self, rows: Sequence[bytes], predictions: PredictionColumns) -> bytes:
+        """The rows with their predictions, every line ended."""
+        columns = [texts(array, null=b"null", infinity=b"1e999") for array in predictions.arrays]
+        if self._positional:
+            tails = list(map(b",".join, zip(*columns, strict=True)))
+            return b"".join(map(b"%b%b]\n".__mod__, zip(self._opened(rows, b"["), tails, strict=True)))
+        fields = b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in predictions.names)
+        return b"".join(map((b"%b" + fields + b"}\n").__mod__, zip(self._opened(rows, b"{"), *columns, strict=True)))
+
+    def _opened(self, rows: Sequence[bytes], bracket: bytes) -> list[bytes]:
+        """What each line begins with, up to where the predictions follow."""
+        if self._id is not None:
+            key = bracket + orjson.dumps(self._id) + b":"
+            return [key + bytes(self._read_id(row)) + b"," for row in rows]
+        if not self._join:
+            return [bracket] * len(rows)
+        bodies = [row.rstrip()[:-1].rstrip() for row in rows]
+        return [body if body.endswith(bracket) else body + b"," for body in bodies]
+
+    def _slowly(self, rows: Sequence[bytes]) -> dict[str, Array]:
+        try:
+            records = [self.values(rows, at) for at in range(len(rows))]
+        except BadRow as error:
+            raise InvalidRequest(error.reason) from error
+        return self.schema.arrays_from_columns(
+            {name: [record.get(name, msgspec.UNSET) for record in records] for name in self.schema.columns}
+        )
+
+    def _features(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The features in an object, whatever the case of its keys."""
+        found: dict[str, Any] = {}
+        for key, value in row.items():
+            name = key if key in self.schema.columns else self._folded.get(key.strip().casefold())
+            if key in self.reserved and key not in self.names:
+                raise BadRow(
+                    f"the row has a key {shorten(key)}, which is what a prediction is called in this file", key
+                )
+            if name is None or (name != key and name in row):
+                continue
+            if name in found:
+                raise BadRow(f"the row has feature '{name}' twice", name)
+            found[name] = value
+        return found
+
+
+def _count_keys(text: bytes) -> int:
+    """How many keys JSON objects have, by the colons that follow a quote; -1 where one follows anything blank.
+
+    At least as many as there are: a string may hold such a colon too.
+    """
+    characters = np.frombuffer(text, np.uint8)
+    before = characters[np.flatnonzero(characters == _COLON) - 1]
+    return -1 if (before <= _BLANK).any() else int(np.count_nonzero(before == _QUOTE))
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadRow(f"the row has key {shorten(twice)} twice", twice)
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number; null stands for a missing one, 1e999 for infinity")

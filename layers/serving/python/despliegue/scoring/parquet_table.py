@@ -1,0 +1,290 @@
+"""Parquet: read and written in batches of rows, whatever the size of the file and its row groups."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import chain
+from typing import Any, BinaryIO, Final, Self, cast
+
+import numpy as np
+import orjson
+from arro3.core import Array as ArrowArray
+from arro3.core import DataType, Field, RecordBatch, RecordBatchReader
+from arro3.core import Schema as ArrowSchema
+from arro3.io import read_parquet, write_parquet
+
+from despliegue.errors import UnscorableFile
+from despliegue.features import Column, Schema
+from despliegue.models.model import Array
+from despliegue.scoring.columns import match_columns, match_position
+from despliegue.scoring.compression import Sink
+from despliegue.scoring.options import Options
+from despliegue.scoring.predictions import PredictionColumns
+
+MAGIC: Final = b"PAR1"
+BATCH_ROWS: Final = 2048
+_ROW_GROUP: Final = 65_536
+"""Rows of a row group that is written; it is held in memory until it is whole."""
+
+
+class Batch:
+    """Rows of one record batch."""
+
+    def __init__(self, batch: RecordBatch) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
+
+    def __getitem__(self, at: slice, /) -> Self:
+        start, stop, _ = at.indices(len(self))
+        return type(self)(self.batch.slice(start, stop - start))
+
+
+class ParquetTable:
+    """Rows of Parquet; a `rows.Table`.
+
+    Attributes:
+        schema: the model's columns.
+        names: the input's columns.
+    """
+
+    extension = ".parquet"
+    extensions = (".parquet", ".pq")
+    content_type = "application/vnd.apache.parquet"
+
+    def __init__(self, schema: Schema, source: BinaryIO, options: Options) -> None:
+        """Open a file.
+
+        Raises:
+            UnscorableFile: it cannot be read, or its columns are not the model's.
+        """
+        if options.delimiter or options.header is not None:
+            raise UnscorableFile("Parquet has no delimiter and no header; those options are for CSV")
+        self._guard = _Guard()
+        source.seek(-len(MAGIC), os.SEEK_END)
+        if source.read(len(MAGIC)) != MAGIC:
+            raise UnscorableFile(f"the Parquet file is cut short: it does not end in {MAGIC.decode()}")
+        source.seek(0)
+        with self._guard.around("the file is not readable as Parquet"):
+            self._reader = read_parquet(cast("BinaryIO", _Read(source, self._guard)), batch_size=BATCH_ROWS)
+        fields = [self._reader.schema.field(at) for at in range(len(self._reader.schema.names))]
+        self._fields = fields
+        self.names: Sequence[str] = [field.name for field in fields]
+        self._join = options.join and options.id is None
+        self._id = None if options.id is None else match_position(options.id, self.names, len(fields))
+        places = [place for place in range(len(fields)) if place != self._id]
+        self.schema = schema if schema.columns else schema.positional([self.names[place] for place in places])
+        self._places = (
+            match_columns(schema, self.names) if schema.columns else dict(zip(self.schema.columns, places, strict=True))
+        )
+        for name, place in self._places.items():
+            column = self.schema.columns[name]
+            if not _suits(fields[place].type, column):
+                raise UnscorableFile(
+                    f"column '{self.names[place]}' is {_type_name(fields[place].type)}; expected {column.expected}",
+                    subject=name,
+                )
+        if self._join:
+            self._kept = list(range(len(fields)))
+        else:
+            self._kept = [] if self._id is None else [self._id]
+
+    def facts(self) -> dict[str, Any]:
+        """What was found, for the report."""
+        return {"format": "parquet", "columns": len(self.names)}
+
+    def arrays(self, rows: Batch) -> dict[str, Array]:
+        """The model's inputs; see `rows.Table`."""
+        columns = {
+            name: _values(rows.batch.column(place), self.schema.columns[name]) for name, place in self._places.items()
+        }
+        return self.schema.arrays_from_columns(columns)
+
+    def values(self, rows: Batch, at: int) -> dict[str, Any]:
+        """The values of one row; see `rows.Table`."""
+        one = rows.batch.slice(at, 1)
+        return {
+            name: _number(one.column(place).to_pylist()[0], self.schema.columns[name])
+            for name, place in self._places.items()
+        }
+
+    def pick(self, rows: Batch, wanted: list[int]) -> Batch:
+        """Only these rows."""
+        return Batch(rows.batch.take(ArrowArray.from_numpy(np.array(wanted, np.uint32))))
+
+    def raw(self, rows: Batch, at: int) -> str:
+        """One row as JSON."""
+        one = rows.batch.slice(at, 1)
+        values = {name: one.column(place).to_pylist()[0] for place, name in enumerate(self.names)}
+        return orjson.dumps(values, default=str).decode()
+
+    def blocks(self) -> Iterator[Batch]:
+        """The rows of the file in parts.
+
+        Raises:
+            UnscorableFile: the file is damaged.
+        """
+        while True:
+            with self._guard.around("the Parquet data is damaged"):
+                batch = next(self._reader, None)
+            if batch is None:
+                return
+            yield Batch(batch)
+
+    def write(
+        self, pieces: Iterable[tuple[Any, tuple[Batch, PredictionColumns]]], none: PredictionColumns, output: Sink
+    ) -> None:
+        """Write the rows with their predictions.
+
+        Args:
+            pieces: beside the predictions' names, which are theirs too, the rows and their predictions.
+            none: the predictions of no rows, for the columns of a file that has none.
+            output: where to.
+        """
+        scored = self._guarded(self._scored(rows.batch, predictions) for _, (rows, predictions) in pieces)
+        first = next(scored, None)
+        if first is None:
+            empty = RecordBatch.from_arrays(
+                [ArrowArray([], type=each.type) for each in self._fields], schema=ArrowSchema(self._fields)
+            )
+            first = self._scored(empty, none)
+        reader = RecordBatchReader.from_batches(first.schema, chain([first], scored))
+        with self._guard.around(""):
+            sink = cast("BinaryIO", _Written(output, self._guard))
+            write_parquet(reader, sink, compression="snappy", max_row_group_size=_ROW_GROUP)
+
+    def _scored(self, batch: RecordBatch, predictions: PredictionColumns) -> RecordBatch:
+        arrays = [to_arrow(array) for array in predictions.arrays]
+        fields = [Field(name, array.type) for name, array in zip(predictions.names, arrays, strict=True)]
+        kept = [batch.column(place) for place in self._kept]
+        return RecordBatch.from_arrays(
+            [*kept, *arrays], schema=ArrowSchema([*(self._fields[place] for place in self._kept), *fields])
+        )
+
+    def _guarded(self, batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
+        with self._guard.keeping():
+            yield from batches
+
+
+class _Guard:
+    """Keeps what Python raised beneath arro3, which raises exceptions of its own instead."""
+
+    def __init__(self) -> None:
+        self._kept: BaseException | None = None
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        try:
+            yield
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._kept = self._kept or error
+            raise
+
+    @contextmanager
+    def around(self, trouble: str) -> Iterator[None]:
+        """Raise what was kept; what arro3 itself finds wrong is the file's fault, where `trouble` names it."""
+        try:
+            yield
+        except Exception as error:  # arro3 raises Exception itself
+            if self._kept is not None:
+                raise self._kept from None
+            if trouble:
+                raise UnscorableFile(f"{trouble}: {error}") from error
+            raise
+        except BaseException as error:
+            # A Rust panic is no Exception: a damaged file can cause one.
+            if trouble and type(error).__name__ == "PanicException":
+                reason = re.sub(r"^called `Result::unwrap\(\)` on an `Err` value: ", "", str(error))
+                raise UnscorableFile(f"{trouble}: {reason}") from error
+            raise
+
+
+class _Read:
+    """A source that arro3 reads."""
+
+    def __init__(self, source: BinaryIO, guard: _Guard) -> None:
+        self._source, self._guard = source, guard
+
+    def read(self, size: int = -1) -> bytes:
+        with self._guard.keeping():
+            return self._source.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with self._guard.keeping():
+            return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+
+class _Written:
+    """A sink that arro3 writes: only ever forwards, though it wants to know where it is."""
+
+    def __init__(self, sink: Sink, guard: _Guard) -> None:
+        self._sink, self._guard = sink, guard
+        self._at = 0
+
+    def write(self, data: bytes) -> int:
+        with self._guard.keeping():
+            self._sink.write(data)
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def flush(self) -> None:
+        pass
+
+
+def to_arrow(array: Array) -> ArrowArray:
+    """A column of predictions."""
+    if array.dtype.kind == "O":
+        return ArrowArray(array.tolist(), type=DataType.string())
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    return ArrowArray.from_numpy(np.ascontiguousarray(array))
+
+
+def _type_name(datatype: DataType) -> str:
+    return str(datatype).strip().removeprefix("arro3.core.DataType<").removesuffix(">")
+
+
+def _suits(datatype: DataType, column: Column) -> bool:
+    """Whether a column of this type can hold values of the feature."""
+    if DataType.is_null(datatype):
+        return True
+    if DataType.is_dictionary(datatype):
+        datatype = datatype.value_type
+    match column.datatype.kind:
+        case "O":
+            return any(
+                (DataType.is_string(datatype), DataType.is_large_string(datatype), DataType.is_string_view(datatype))
+            )
+        case "b":
+            return bool(DataType.is_boolean(datatype))
+        case _:
+            return any((DataType.is_integer(datatype), DataType.is_floating(datatype), DataType.is_decimal(datatype)))
+
+
+def _values(array: ArrowArray, column: Column) -> Any:
+    """A column's values: an array, or a list where some are missing."""
+    if column.datatype.kind == "f" and not DataType.is_float32(array.type):
+        array = array.cast(DataType.float64())
+    if column.datatype.kind in "Ob" or array.null_count or not DataType.is_primitive(array.type):
+        values = [_number(value, column) for value in array.to_pylist()]
+        return np.array(values, np.float64) if column.datatype.kind == "f" else values
+    return array.to_numpy()
+
+
+def _number(value: Any, column: Column) -> Any:
+    """A value as JSON would have it: Decimal is none of its types."""
+    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,88 @@
+"""What the text formats share: rows are lines of bytes, read in blocks and written as they are encoded."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, cast
+
+from despliegue.features import Schema
+from despliegue.models.model import Array
+from despliegue.scoring.compression import BOM, Source
+from despliegue.scoring.predictions import PredictionColumns
+from despliegue.scoring.records import Oversized, Splitter
+
+type Rows = Sequence[bytes]
+
+
+class Block(NamedTuple):
+    """A part of a text: whole records, or one line that is too long to be any.
+
+    Attributes:
+        data: its bytes.
+        start: where it begins in the text, in bytes.
+    """
+
+    data: bytes | Oversized
+    start: int
+
+
+class TextTable(ABC):
+    """Rows of text; a `rows.Table`.
+
+    Attributes:
+        schema: the model's columns.
+        splitter: finds the records.
+        header: the record that names the columns; None where there is none.
+        names: the input's columns.
+        reserved: what the predictions are called, as soon as that is known.
+    """
+
+    extension: ClassVar[str]
+    extensions: ClassVar[tuple[str, ...]]
+    content_type: ClassVar[str]
+
+    schema: Schema
+    splitter: Splitter
+    names: Sequence[str]
+    header: bytes | None = None
+    reserved: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What was found, for the report."""
+
+    @abstractmethod
+    def arrays(self, rows: Rows) -> dict[str, Array]:
+        """See `rows.Table`."""
+
+    @abstractmethod
+    def values(self, rows: Rows, at: int) -> dict[str, Any]:
+        """See `rows.Table`."""
+
+    @abstractmethod
+    def beginning(self, predictions: Sequence[str]) -> bytes:
+        """What stands before the rows."""
+
+    @abstractmethod
+    def encode(self, rows: Rows, predictions: PredictionColumns) -> bytes:
+        """The rows with their predictions, every line ended; without predictions as they are."""
+
+    def pick(self, rows: Rows, wanted: list[int]) -> Rows:
+        """Only these rows."""
+        return [rows[at] for at in wanted]
+
+    def raw(self, rows: Rows, at: int) -> str:
+        """One row as it came."""
+        return rows[at].decode(errors="backslashreplace")
+
+    def blocks(self, source: Source) -> Iterator[Block]:
+        """The file in parts of whole records."""
+        at = 0
+        for data in self.splitter.blocks(source):
+            yield Block(data, at)
+            at += data.size if isinstance(data, Oversized) else len(data)
+
+    def rows(self, block: Block) -> Rows:
+        """The rows of a part, without the header."""
+        data = cast("bytes", block.data)
+        rows = self.splitter.records(data if block.start else data.removeprefix(BOM))
+        return rows[1:] if block.start == 0 and self.header is not None else rows
