@@ -33,9 +33,15 @@ _TemplateLoader.add_multi_constructor(
 )
 
 
+def read_template() -> dict[str, Any]:
+    """template.yaml, its intrinsic functions read as _TemplateLoader says."""
+    template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)
+    return template
+
+
 def environment(models: Path = ROOT / "layers/models", preload: str = "") -> dict[str, str]:
     """The function's variables: those of template.yaml with its defaults, and Lambda's own; the models are ours."""
-    template = yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)
+    template = read_template()
     function = template["Resources"][FUNCTION]["Properties"]
     declared = template["Globals"]["Function"]["Environment"]["Variables"] | function["Environment"]["Variables"]
     references = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}

@@ -14,11 +14,13 @@ type Row = dict[str, Cell]
 RESULTS = Path(__file__).parent / "results"
 
 
-def arguments(description: str | None, *, rounds: int | None = None) -> argparse.Namespace:
+def arguments(description: str | None, *, rounds: int | None = None, rows: int | None = None) -> argparse.Namespace:
     """The options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if rounds is not None:
         parser.add_argument("--rounds", type=int, default=rounds, help=f"interleaved rounds (default {rounds})")
+    if rows is not None:
+        parser.add_argument("--rows", type=int, default=rows, help=f"rows of a file (default {rows:,})")
     parser.add_argument("--json", action="store_true", help="print JSON, for a script")
     parser.add_argument("--save", action="store_true", help=f"also write {RESULTS.name}/<name>.json")
     return parser.parse_args()

@@ -1,0 +1,118 @@
+"""What `despliegue score` reads and writes: files or pipes, and nothing half-written that stays behind."""
+
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self, cast
+
+import orjson
+
+from despliegue.errors import DespliegueError
+
+PIPE: Final = "-"
+_PARQUET: Final = b"PAR1"
+
+
+@contextmanager
+def opened(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """The input, and its size in bytes; None where it is a pipe. Parquet is read back and forth: a pipe is copied."""
+    if path != PIPE:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            yield file, size if file.seekable() else None
+        return
+    pipe = cast("io.BufferedReader", sys.stdin.buffer)
+    if pipe.peek(len(_PARQUET))[: len(_PARQUET)] != _PARQUET:
+        yield pipe, None
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(pipe, copy)
+        copy.seek(0)
+        yield cast("BinaryIO", copy), None
+
+
+class Outputs:
+    """The scored file, with rejects and report beside it, each under its own name only when it is whole.
+
+    Into a pipe goes the scored file alone; its rejects go to standard error.
+
+    Attributes:
+        scored: to be written.
+        rejects: to be written.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._paths = (
+            {}
+            if output == PIPE
+            else {
+                "scored": Path(output),
+                "rejects": Path(f"{output}.rejects.jsonl"),
+                "report": Path(f"{output}.report.json"),
+            }
+        )
+        self.scored: BinaryIO = sys.stdout.buffer
+        self.rejects: BinaryIO = sys.stderr.buffer
+        self._files: dict[str, BinaryIO] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for kind in ("scored", "rejects") if self._paths else ():
+                self._files[kind] = stack.enter_context(_partial(self._paths[kind]).open("wb"))
+            stack.pop_all()
+        self.scored = self._files.get("scored", self.scored)
+        self.rejects = self._files.get("rejects", self.rejects)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for name, file in self._files.items():
+            file.close()
+            _partial(self._paths[name]).unlink(missing_ok=True)
+
+    def keep(self, *kinds: str) -> dict[str, dict[str, Any]]:
+        """Give what is whole its name; where each is, and its size in bytes."""
+        kept = {}
+        for kind in kinds:
+            if file := self._files.pop(kind, None):
+                file.close()
+                path = self._paths[kind]
+                _partial(path).replace(path)
+                kept[kind] = {"path": str(path), "size": path.stat().st_size}
+        if not self._paths:
+            self.scored.flush()
+        return kept
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Put the report beside the output, if that is a file."""
+        if path := self._paths.get("report"):
+            _partial(path).write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            _partial(path).replace(path)
+
+
+def check_paths(source: str, output: str) -> None:
+    """Make sure that reading the input and writing the output do not meet.
+
+    Raises:
+        DespliegueError: they do, or there is no input.
+    """
+    if source != PIPE and not Path(source).is_file() and not Path(source).is_fifo():
+        raise DespliegueError(f"there is no file {source}")
+    if output == PIPE:
+        return
+    folder = Path(output).parent
+    if not folder.is_dir():
+        raise DespliegueError(f"there is no folder {folder} for the output")
+    if Path(output).is_dir():
+        raise DespliegueError(f"the output {output} is a folder; expected a file's name")
+    if source != PIPE and Path(output).exists() and Path(source).samefile(output):
+        raise DespliegueError(f"INPUT and OUTPUT are the same file, {output}")
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
