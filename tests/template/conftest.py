@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import re
 import sys
 from functools import cache
@@ -26,14 +27,23 @@ PSEUDO_PARAMETERS = {
 }
 NO_VALUE = object()
 
-# Every branch of every condition, in every combination.
-CHOICES = {
+# Every branch of every condition: in every combination within a section of the template, at random between them.
+API_CHOICES = {
     "AuthMode": ["ApiKey", "Iam"],
     "Architecture": ["x86_64", "arm64"],
     "SnapStart": ["On", "Off"],
     "ReservedConcurrency": ["-1", "0", "7"],
     "CreateApiGatewayAccountRole": ["true", "false"],
     "AlarmTopicArn": ["", "arn:aws:sns:eu-west-1:123456789012:alarms"],
+}
+SCORE_CHOICES = {
+    "InboxBucketName": ["", "an-inbox"],
+    "InboxKmsKeyArn": ["", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+    "InboxExpirationDays": ["0", "30"],
+    "ResultsExpirationDays": ["0", "90"],
+    "ScoreReservedConcurrency": ["On", "Off"],
+    "NotificationTopicArn": ["", "arn:aws:sns:eu-west-1:123456789012:scored"],
+    "EventBusName": ["default", "", "the-bus"],
 }
 
 
@@ -157,9 +167,16 @@ def deploy(root: Path) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def every_deployment(expanded: dict[str, Any]) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """For every combination of what conditions depend on: the parameters and what is then deployed."""
-    combinations = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
-    return [(chosen, Resolver(expanded, chosen).deployed()) for chosen in combinations]
+    """For the combinations of what conditions depend on: the parameters and what is then deployed."""
+    few, many = combinations(API_CHOICES), combinations(SCORE_CHOICES)
+    assert len(few) <= len(many)
+    random.Random(4).shuffle(many)  # both count in binary: side by side their last digits would always be the same
+    mixed = [one | other for one, other in zip(itertools.cycle(few), many, strict=False)]
+    return [(chosen, Resolver(expanded, chosen).deployed()) for chosen in mixed]
+
+
+def combinations(choices: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,14 @@ def functions(deployed: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_snapstart_is_on_for_published_versions_where_asked_and_nowhere_else(every_deployment: EveryDeployment) -> None:
     for chosen, deployed in every_deployment:
         applies = {
-            each["Properties"].get("SnapStart", {}).get("ApplyOn", "None") for each in functions(deployed).values()
+            name: each["Properties"].get("SnapStart", {}).get("ApplyOn", "None")
+            for name, each in functions(deployed).items()
         }
-        assert applies == ({"PublishedVersions"} if chosen["SnapStart"] == "On" else {"None"})
+        assert applies == {
+            "PredictFunction": "PublishedVersions" if chosen["SnapStart"] == "On" else "None",
+            "ScoreFunction": "None",
+            "ScoreFailedFunction": "None",
+        }
 
 
 def test_snapstart_never_meets_what_it_forbids(every_deployment: EveryDeployment) -> None:
@@ -67,27 +72,48 @@ def test_layers_are_built_by_makefile_and_not_kept(source: dict[str, Any]) -> No
     layers = {
         name: each for name, each in source["Resources"].items() if each["Type"] == "AWS::Serverless::LayerVersion"
     }
-    assert set(layers) == {"RuntimeLayer", "ServingLayer", "ModelsLayer"}
+    assert set(layers) == {"RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"}
     for layer in layers.values():
         assert layer["Metadata"]["BuildMethod"] == "makefile"
         assert layer["Properties"]["RetentionPolicy"] == "Delete"
     assert {name for name, each in layers.items() if "CompatibleArchitectures" in each["Properties"]} == {
-        "RuntimeLayer"
+        "RuntimeLayer",
+        "TablesLayer",
+    }
+
+
+def test_only_what_scores_files_waits_for_the_tables_layer(source: dict[str, Any]) -> None:
+    layers = {
+        name: [layer["Ref"] for layer in each["Properties"]["Layers"]]
+        for name, each in source["Resources"].items()
+        if each["Type"] == "AWS::Serverless::Function"
+    }
+    assert layers == {
+        "PredictFunction": ["RuntimeLayer", "ServingLayer", "ModelsLayer"],
+        "ScoreFunction": ["RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"],
+        "ScoreFailedFunction": ["RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"],
     }
 
 
 def test_the_environment_is_what_the_library_expects(every_deployment: EveryDeployment) -> None:
-    for _, deployed in every_deployment:
-        for function in functions(deployed).values():
-            assert function["Properties"]["Environment"]["Variables"] == {
-                "DESPLIEGUE_MODELS": "/opt/models",
-                "DESPLIEGUE_PRELOAD": "",
-                "OPENBLAS_NUM_THREADS": "1",
-                "ORT_DISABLE_TELEMETRY": "1",
-                "POWERTOOLS_LOG_LEVEL": "INFO",
-                "POWERTOOLS_METRICS_NAMESPACE": "Despliegue",
-                "POWERTOOLS_SERVICE_NAME": "the-stack",
-            }
+    common = {
+        "DESPLIEGUE_MODELS": "/opt/models",
+        "OPENBLAS_NUM_THREADS": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "POWERTOOLS_METRICS_NAMESPACE": "Despliegue",
+        "POWERTOOLS_SERVICE_NAME": "the-stack",
+    }
+    for chosen, deployed in every_deployment:
+        found = {name: each["Properties"]["Environment"]["Variables"] for name, each in functions(deployed).items()}
+        score = common | {
+            "DESPLIEGUE_RESULTS_BUCKET": {"Ref": "ResultsBucket"},
+            "DESPLIEGUE_AWS_ENDPOINT": "",
+            "DESPLIEGUE_EVENT_BUS": chosen["EventBusName"],
+            "DESPLIEGUE_TOPIC_ARN": chosen["NotificationTopicArn"],
+        }
+        predict = common | {"DESPLIEGUE_PRELOAD": ""}
+        assert found == {"PredictFunction": predict, "ScoreFunction": score, "ScoreFailedFunction": score}
 
 
 def test_requests_are_traced_from_the_api_to_the_function(every_deployment: EveryDeployment) -> None:

@@ -43,6 +43,22 @@ def test_every_parameter_refuses_what_cannot_be_meant(source: dict[str, Any]) ->
         ("AlarmTopicArn", "alarms", False),
         ("StageName", "live", True),
         ("StageName", "a/b", False),
+        ("InboxBucketName", "", True),
+        ("InboxBucketName", "an-inbox.of.ours", True),
+        ("InboxBucketName", "s3://an-inbox", False),
+        ("InboxBucketName", "an-inbox/", False),
+        ("InboxKmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", True),
+        ("InboxKmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab", True),
+        ("InboxKmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:alias/inbox", False),
+        ("NotificationTopicArn", "", True),
+        ("NotificationTopicArn", "arn:aws-cn:sns:cn-north-1:123456789012:scored", True),
+        ("NotificationTopicArn", "scored", False),
+        ("EventBusName", "", True),
+        ("EventBusName", "default", True),
+        ("EventBusName", "arn:aws:events:eu-west-1:123456789012:event-bus/the-bus", False),
+        ("S3EndpointUrl", "", True),
+        ("S3EndpointUrl", "http://172.17.0.1:5000", True),
+        ("S3EndpointUrl", "172.17.0.1:5000", False),
     ],
 )
 def test_patterns_take_what_they_say(source: dict[str, Any], name: str, value: str, *, allowed: bool) -> None:
@@ -87,6 +103,7 @@ def test_the_versions_description_stays_within_lambdas_limit(
     longest = "m" * source["Parameters"]["PreloadModels"]["MaxLength"]
     deployed = deploy(PreloadModels=longest, MemorySize="10240", Architecture="x86_64", LogLevel="CRITICAL")
     [version] = [each for each in deployed["Resources"].values() if each["Type"] == "AWS::Lambda::Version"]
+    assert version["Properties"]["FunctionName"] == {"Ref": "PredictFunction"}
     assert longest in version["Properties"]["Description"]
     assert len(version["Properties"]["Description"]) <= 256
 
@@ -109,7 +126,7 @@ def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
         ("SnapStart", "On", ["SnapStart", "ApplyOn"], "PublishedVersions"),
     ],
 )
-def test_the_function_has_what_the_parameter_says(
+def test_the_predict_function_has_what_the_parameter_says(
     deploy: Callable[..., dict[str, Any]], parameter: str, value: str, where: list[str], expected: object
 ) -> None:
     found = deploy(**{parameter: value})["Resources"]["PredictFunction"]["Properties"]
@@ -118,5 +135,31 @@ def test_the_function_has_what_the_parameter_says(
     assert found == expected
 
 
-def test_nothing_is_reserved_by_default(deploy: Callable[..., dict[str, Any]]) -> None:
+@pytest.mark.parametrize("function", ["ScoreFunction", "ScoreFailedFunction"])
+@pytest.mark.parametrize(
+    ("parameter", "value", "where", "expected"),
+    [
+        ("ScoreMemorySize", "3008", ["MemorySize"], "3008"),
+        ("Architecture", "arm64", ["Architectures"], ["arm64"]),
+        ("LogLevel", "DEBUG", ["Environment", "Variables", "POWERTOOLS_LOG_LEVEL"], "DEBUG"),
+        ("S3EndpointUrl", "http://s3:1", ["Environment", "Variables", "DESPLIEGUE_AWS_ENDPOINT"], "http://s3:1"),
+        ("EventBusName", "the-bus", ["Environment", "Variables", "DESPLIEGUE_EVENT_BUS"], "the-bus"),
+    ],
+)
+def test_the_score_functions_have_what_the_parameter_says(
+    deploy: Callable[..., dict[str, Any]], function: str, parameter: str, value: str, where: list[str], expected: object
+) -> None:
+    found = deploy(**{parameter: value})["Resources"][function]["Properties"]
+    for key in where:
+        found = found[key]
+    assert found == expected
+
+
+def test_memory_for_requests_and_for_files_are_two_parameters(deploy: Callable[..., dict[str, Any]]) -> None:
+    deployed = deploy(MemorySize="2048", ScoreMemorySize="4096")["Resources"]
+    sizes = {name: deployed[f"{name}Function"]["Properties"]["MemorySize"] for name in ("Predict", "Score")}
+    assert sizes == {"Predict": "2048", "Score": "4096"}
+
+
+def test_nothing_is_reserved_for_the_api_by_default(deploy: Callable[..., dict[str, Any]]) -> None:
     assert "ReservedConcurrentExecutions" not in deploy()["Resources"]["PredictFunction"]["Properties"]

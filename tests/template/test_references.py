@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from graphlib import TopologicalSorter
+from copy import deepcopy
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 type EveryDeployment = list[tuple[dict[str, str], dict[str, Any]]]
 
@@ -41,9 +44,27 @@ def test_every_reference_names_what_is_deployed(every_deployment: EveryDeploymen
 
 def test_no_reference_goes_in_a_circle(every_deployment: EveryDeployment) -> None:
     for _, deployed in every_deployment:
-        graph = {name: set(references(resource)) for name, resource in deployed["Resources"].items()}
-        order = list(TopologicalSorter(graph).static_order())
-        assert set(order) == set(deployed["Resources"])
+        assert set(order_of_creation(deployed["Resources"])) == set(deployed["Resources"])
+
+
+def order_of_creation(resources: dict[str, Any]) -> list[str]:
+    graph = {name: set(references(resource)) for name, resource in resources.items()}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def test_the_queue_is_open_before_the_inbox_is_told_of_it(deploy: Callable[..., dict[str, Any]]) -> None:
+    """S3 sends a test message when a notification is set up, and refuses the queue that does not take it."""
+    order = order_of_creation(deploy()["Resources"])
+    assert order.index("ScoreQueue") < order.index("ScoreQueuePolicy") < order.index("InboxBucket")
+
+
+def test_naming_the_inbox_in_the_queues_policy_would_be_a_circle(deploy: Callable[..., dict[str, Any]]) -> None:
+    resources = deepcopy(deploy()["Resources"])
+    statements = resources["ScoreQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [from_s3] = [each for each in statements if each["Sid"] == "FromBucketsOfThisAccount"]
+    from_s3["Condition"]["ArnLike"] = {"aws:SourceArn": {"Fn::GetAtt": ["InboxBucket", "Arn"]}}
+    with pytest.raises(CycleError):
+        order_of_creation(resources)
 
 
 def test_the_stage_waits_for_the_accounts_role_where_the_stack_makes_it(every_deployment: EveryDeployment) -> None:

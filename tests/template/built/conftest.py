@@ -72,7 +72,7 @@ def new_project(
         folder.mkdir(parents=True)
         for name in (".python-version", "template.yaml", "samconfig.toml"):
             shutil.copy(root / name, folder / name)
-        for name in ("functions", "layers/runtime", "layers/serving"):
+        for name in ("functions", "layers/runtime", "layers/tables", "layers/serving"):
             shutil.copytree(root / name, folder / name)
         project = Project(folder, tool_environment | s3_environment, expand)
         project.model.parent.mkdir(parents=True)
@@ -140,5 +140,5 @@ def this_machine(builds: dict[str, Project]) -> Project:
     """The build that this machine can run."""
     import platform
 
-    assert sys.platform == "linux", "the runtime layer is for Linux only"
+    assert sys.platform == "linux", "the layers are for Linux only"
     return builds[{"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]]

@@ -6,7 +6,7 @@ import importlib.util
 import marshal
 import re
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 RUNTIME_BUDGET_MIB = 95
+SCORE_BUDGET_MIB = 135
 FUNCTION_LIMIT_MIB = 250
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # e_machine: EM_X86_64, EM_AARCH64
 LAMBDA_GLIBC = (2, 34)  # Amazon Linux 2023
 ARCHITECTURES = pytest.mark.parametrize("architecture", ELF_MACHINES)
+MACHINE_LAYERS = pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer"])
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -43,14 +45,32 @@ def machine_code(folder: Path) -> dict[Path, bytes]:
 def test_layers_stay_within_budget(builds: Builds, architecture: str) -> None:
     project = builds[architecture]
     assert size(project.built("RuntimeLayer")) <= RUNTIME_BUDGET_MIB
-    parts = ("RuntimeLayer", "ServingLayer", "ModelsLayer", "PredictFunction")
-    assert size(*map(project.built, parts)) <= FUNCTION_LIMIT_MIB
+    parts = ("RuntimeLayer", "TablesLayer", "ServingLayer", "ScoreFunction")
+    assert size(*map(project.built, parts)) <= SCORE_BUDGET_MIB
 
 
 @ARCHITECTURES
-def test_machine_code_is_for_the_architecture_and_for_lambdas_glibc(builds: Builds, architecture: str) -> None:
-    found = machine_code(builds[architecture].built("RuntimeLayer"))
-    assert len(found) > 10
+def test_every_function_that_gets_the_models_stays_within_lambdas_limit(
+    builds: Builds, source: dict[str, Any], architecture: str
+) -> None:
+    layers = {
+        name: [layer["Ref"] for layer in each["Properties"].get("Layers", [])]
+        for name, each in source["Resources"].items()
+        if each["Type"] == "AWS::Serverless::Function"
+    }
+    with_models = {name: parts for name, parts in layers.items() if "ModelsLayer" in parts}
+    assert {"PredictFunction", "ScoreFunction", "ScoreFailedFunction"} <= set(with_models)
+    for function, parts in with_models.items():
+        assert size(*map(builds[architecture].built, [function, *parts])) <= FUNCTION_LIMIT_MIB, function
+
+
+@MACHINE_LAYERS
+@ARCHITECTURES
+def test_machine_code_is_for_the_architecture_and_for_lambdas_glibc(
+    builds: Builds, architecture: str, layer: str
+) -> None:
+    found = machine_code(builds[architecture].built(layer))
+    assert len(found) >= {"RuntimeLayer": 10, "TablesLayer": 3}[layer]
     for path, content in found.items():
         (machine,) = struct.unpack_from("<H", content, 18)
         assert machine == ELF_MACHINES[architecture], path
@@ -58,13 +78,14 @@ def test_machine_code_is_for_the_architecture_and_for_lambdas_glibc(builds: Buil
         assert max(needed, default=(0, 0)) <= LAMBDA_GLIBC, path
 
 
+@MACHINE_LAYERS
 @ARCHITECTURES
-def test_every_shared_library_is_machine_code(builds: Builds, architecture: str) -> None:
-    runtime = builds[architecture].built("RuntimeLayer")
-    assert {path for path in files(runtime) if ".so" in path.suffixes} == set(machine_code(runtime))
+def test_every_shared_library_is_machine_code(builds: Builds, architecture: str, layer: str) -> None:
+    folder = builds[architecture].built(layer)
+    assert {path for path in files(folder) if ".so" in path.suffixes} == set(machine_code(folder))
 
 
-@pytest.mark.parametrize("layer", ["RuntimeLayer", "ServingLayer"])
+@pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer", "ServingLayer"])
 @ARCHITECTURES
 def test_every_module_is_compiled_so_that_lambda_never_compiles(builds: Builds, architecture: str, layer: str) -> None:
     folder = builds[architecture].built(layer)
@@ -82,7 +103,7 @@ def test_every_module_is_compiled_so_that_lambda_never_compiles(builds: Builds, 
         assert code.co_filename == f"/opt/{source.relative_to(folder)}"
 
 
-@pytest.mark.parametrize("layer", ["RuntimeLayer", "ServingLayer", "ModelsLayer"])
+@pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"])
 @ARCHITECTURES
 def test_no_file_says_where_it_was_built(builds: Builds, architecture: str, layer: str) -> None:
     project = builds[architecture]
@@ -94,6 +115,8 @@ def test_no_file_says_where_it_was_built(builds: Builds, architecture: str, laye
 def test_each_layer_lands_in_its_place_under_opt(builds: Builds, architecture: str) -> None:
     project = builds[architecture]
     assert (project.built("RuntimeLayer") / "python/numpy/__init__.py").is_file()
+    tables = project.built("TablesLayer")
+    assert {path.relative_to(tables).as_posix() for path in tables.glob("*/*")} == {"python/arro3", "python/backports"}
     serving = project.built("ServingLayer")
     assert {path.relative_to(serving).as_posix() for path in serving.glob("*/*")} == {"python/despliegue"}
     library = project.layers / "serving/python"
@@ -120,3 +143,13 @@ def test_what_is_never_imported_while_serving_is_left_out(builds: Builds, archit
     for name in ("tests", "testing", "transformers", "quantization", "google", "bin"):
         assert not [path for path in site.rglob(name) if path.is_dir()], name
     assert not {path.suffix for path in files(site)} & {".pyi", ".pxd", ".h", ".a", ".cpp"}
+
+
+@ARCHITECTURES
+def test_the_tables_layer_holds_code_and_nothing_that_runtime_has(builds: Builds, architecture: str) -> None:
+    tables, runtime = (builds[architecture].built(name) for name in ("TablesLayer", "RuntimeLayer"))
+    assert {path.suffix for path in files(tables)} <= {".py", ".pyc", ".so", ".typed"}
+    shared = {path.relative_to(tables) for path in files(tables)} & {
+        path.relative_to(runtime) for path in files(runtime)
+    }
+    assert not shared

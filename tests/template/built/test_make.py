@@ -33,7 +33,10 @@ def test_an_empty_repository_is_refused(project: Project) -> None:
     assert "despliegue add" in said
 
 
-@pytest.mark.parametrize(("layer", "target"), [("serving", "build-ServingLayer"), ("runtime", "build-RuntimeLayer")])
+@pytest.mark.parametrize(
+    ("layer", "target"),
+    [("serving", "build-ServingLayer"), ("runtime", "build-RuntimeLayer"), ("tables", "build-TablesLayer")],
+)
 def test_another_python_is_refused(project: Project, layer: str, target: str) -> None:
     code, said = make(project, layer, target, "PYTHON=python3.13-not-here", "PLATFORM=x86_64")
     assert code != 0
@@ -41,17 +44,23 @@ def test_another_python_is_refused(project: Project, layer: str, target: str) ->
     assert not (project.folder / "out/python").exists()
 
 
-def test_the_runtime_layer_is_not_built_for_no_architecture(project: Project) -> None:
-    code, said = make(project, "runtime", "build-RuntimeLayer")
+@pytest.mark.parametrize(("layer", "target"), [("runtime", "build-RuntimeLayer"), ("tables", "build-TablesLayer")])
+def test_machine_code_is_not_built_for_no_architecture(project: Project, layer: str, target: str) -> None:
+    code, said = make(project, layer, target)
     assert code != 0
     assert "PLATFORM" in said
 
 
-def test_a_download_that_is_not_what_was_pinned_is_refused(project: Project) -> None:
-    pins = project.layers / "runtime/requirements.txt"
-    name = "jmespath==1.1.0 \\\n"
-    assert name in pins.read_text()
-    pins.write_text(name + "    --hash=sha256:" + "0" * 64 + "\n")
-    code, said = make(project, "runtime", "build-RuntimeLayer", "PLATFORM=x86_64")
+@pytest.mark.parametrize(
+    ("layer", "target", "name"),
+    [("runtime", "build-RuntimeLayer", "jmespath"), ("tables", "build-TablesLayer", "backports-zstd")],
+)
+def test_a_download_that_is_not_what_was_pinned_is_refused(
+    project: Project, layer: str, target: str, name: str
+) -> None:
+    pins = project.layers / layer / "requirements.txt"
+    [pin] = [line for line in pins.read_text().splitlines(keepends=True) if line.startswith(f"{name}==")]
+    pins.write_text(pin + "    --hash=sha256:" + "0" * 64 + "\n")
+    code, said = make(project, layer, target, "PLATFORM=x86_64")
     assert code != 0
     assert "DO NOT MATCH THE HASHES" in said

@@ -40,6 +40,11 @@ def test_the_same_sources_publish_nothing_wherever_they_are_built(
     assert published(elsewhere.package()) == version
 
 
+def layers_of(expanded: dict[str, Any], function: str) -> list[str]:
+    """The logical ids of a function's layers: another id is another layer, and CloudFormation updates the function."""
+    return [layer["Ref"] for layer in expanded["Resources"][function]["Properties"]["Layers"]]
+
+
 @pytest.mark.parametrize(
     ("changed", "before", "after"),
     [
@@ -61,6 +66,24 @@ def test_one_byte_changes_the_published_version(
         assert published(project.package()) != version
     finally:
         path.write_bytes(original)
+
+
+def test_a_change_of_what_only_scoring_needs_reaches_its_functions_and_publishes_nothing(
+    project: Project, version: str
+) -> None:
+    """They have no versions: a layer of another name is enough."""
+    before = project.package()
+    path = project.layers / "tables/Makefile"
+    original = path.read_text()
+    path.write_text(original.replace("UNUSED_FILES := *.pyi", "UNUSED_FILES := *.pyi py.typed", 1))
+    try:
+        after = project.package()
+    finally:
+        path.write_text(original)
+    for function in ("ScoreFunction", "ScoreFailedFunction"):
+        old, new = layers_of(before, function), layers_of(after, function)
+        assert [name for name, other in zip(old, new, strict=True) if name != other] == [old[1]]
+    assert published(after) == version
 
 
 def test_what_is_not_deployed_publishes_nothing(project: Project, version: str) -> None:

@@ -54,6 +54,8 @@ def match_position(wanted: str, names: Sequence[str] | None, width: int) -> int:
         ]
         if not found:
             raise UnscorableFile(f"there is no id column {shorten(wanted)}; the columns are {listed(names)}")
+        if len(found) > 1:
+            raise UnscorableFile(f"the id column {shorten(wanted)} is there {len(found)} times; expected it once")
         return found[0]
     if not (wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= width):
         raise UnscorableFile(

@@ -17,7 +17,7 @@ MAX_RATIO: Final = 200
 FREE_BYTES: Final = 64 * 1024 * 1024
 """What may be unpacked whatever the ratio."""
 _GZIP_LEVEL: Final = 1
-"""Scoring waits for it: level 6 takes four times as long for a tenth less."""
+"""Scoring waits for it: level 6 takes six times as long for a seventh less."""
 
 
 class Source(Protocol):

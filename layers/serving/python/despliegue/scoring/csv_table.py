@@ -29,7 +29,7 @@ _LOOKED_AT: Final = 20
 """So many records at the beginning tell the dialect."""
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _INTEGER: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
-_MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
+_MISSING: Final = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none"})
 """What stands for no number, whatever its case; pandas, R and SQL write these."""
 _BOOLEANS: Final = {"true": True, "false": False}
 _SINGLE_QUOTES: Final = re.compile(rb"(?:^|[,;\t|\n])'[^'\n]*'(?:[,;\t|\r\n]|$)")
@@ -64,7 +64,7 @@ class CsvTable(TextTable):
         self._separator = delimiter.encode()
         self._bom = bom
         self._newline = b"\n"
-        csv.field_size_limit(MAX_RECORD)
+        csv.field_size_limit(2 * MAX_RECORD)  # more than any record has
         first = self._fields(records[0])
         named = _is_header(first, schema) if options.header is None else options.header
         self.header = records[0] if named else None
@@ -170,6 +170,9 @@ class CsvTable(TextTable):
             columns.insert(0, list(rows))
         elif self._id is not None:
             columns.insert(0, [self._text(self._fields(row)[self._id]) for row in rows])
+        if len(columns) == 1:
+            # A line with nothing in it would be read as none.
+            columns = [[text or self._quote.encode() * 2 for text in columns[0]]]
         lines = self._newline.join(map(self._separator.join, zip(*columns, strict=True)))
         return lines + self._newline
 
@@ -230,7 +233,7 @@ class CsvTable(TextTable):
             if b"," in text:
                 return None
             text = text.replace(self._separator, b",")
-        if b"[" in text:  # simdjson would flatten it
+        if b"[" in text or b"\r" in text:  # simdjson would flatten the one and skip the other
             return None
         try:
             parsed: Any = self._parser.parse(b"[0%b0]" % text)
@@ -240,7 +243,12 @@ class CsvTable(TextTable):
 
     def _columns(self, rows: Sequence[bytes]) -> dict[str, Any]:
         """The features' columns, read by arro3."""
-        data = io.BytesIO(b"\n".join([*rows, b""]))
+        text = b"\n".join([*rows, b""])
+        # arro3 is lenient with quotes, ends a record at any carriage return, and ends the process where it cannot read a
+        # NUL byte as a number.
+        if b"\0" in text or not self.splitter.holds(text, rows):
+            raise InvalidRequest("a row may be read in several ways")
+        data = io.BytesIO(text)
         try:
             # The batch is allocated before it is read, so its size is that of the rows.
             batches = list(

@@ -23,6 +23,7 @@ from despliegue.scoring.text_table import TextTable
 _QUOTE, _COLON, _BLANK = b'": '
 _LOOKED_AT: Final = 20
 """So many lines at the beginning tell which keys there are."""
+_DIGITS: Final = 4300
 _ARRAY_OF_OBJECTS: Final = re.compile(rb"\s*\[\s*\{")
 
 
@@ -113,27 +114,37 @@ class JsonLinesTable(TextTable):
             return self._slowly(rows)
         try:
             records = list(map(self._parse, rows))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            text = b"\n".join(rows)
+            text.decode()  # msgspec leaves out values that are not looked at
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequest(str(error)) from error
         arrays, absent = self._type.arrays(records)
         # msgspec takes the last of two equal keys in silence: all keys are counted by what follows them.
         expected = len(rows) * self._width - absent
-        return arrays if self._positional or _count_keys(b"\n".join(rows)) == expected else self._slowly(rows)
+        # And an array may be too short for it, where what is left out may be missing.
+        whole = absent == 0 if self._positional else _count_keys(text) == expected
+        return arrays if whole else self._slowly(rows)
 
     def values(self, rows: Sequence[bytes], at: int) -> dict[str, Any]:
         """The values of one row; see `rows.Table`."""
         try:
-            row = json.loads(rows[at].decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+            text = rows[at].decode()
+            row = json.loads(text, object_pairs_hook=_once, parse_int=_integer, parse_constant=_no_constant)
         except UnicodeDecodeError as error:
             raise BadRow(f"the row is not valid UTF-8: byte {rows[at][error.start]:#04x} at {error.start:,}") from error
         except (ValueError, RecursionError) as error:
             raise BadRow(f"the row is not valid JSON: {error}") from error
-        if isinstance(row, list) and len(row) == len(self.schema.columns):
+        if self._positional and isinstance(row, list) and len(row) == len(self.schema.columns):
             return dict(zip(self.schema.columns, row, strict=True))
         if not isinstance(row, dict) or self._positional:
             expected = f"an array of {len(self.schema.columns):,} values" if self._positional else "an object"
             came = f"an array of {len(row):,}" if isinstance(row, list) else shorten(row)
             raise BadRow(f"the row is {came}; expected {expected}")
+        try:
+            if self._id is not None:
+                self._read_id(rows[at])  # msgspec takes less than json, and its output would fail later
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise BadRow(f"the row is not valid JSON: {error}") from error
         return self._features(row)
 
     def beginning(self, predictions: Sequence[str]) -> bytes:
@@ -207,8 +218,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRow(f"the row has key {shorten(twice)} twice", twice)
+        raise BadRow(f"the row has key {shorten(twice)} twice", twice.encode(errors="backslashreplace").decode())
     return found
+
+
+def _integer(text: str) -> int:
+    """An integer; one that is too long for Python to read is cut, and still out of any datatype's range."""
+    return int(text[:_DIGITS])
 
 
 def _no_constant(text: str) -> NoReturn:

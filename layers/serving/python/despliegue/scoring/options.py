@@ -57,7 +57,7 @@ class Options(msgspec.Struct, frozen=True):
 
 def _delimiter(text: str) -> str:
     delimiter = _DELIMITERS.get(text.lower(), text)
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\"'\r\n" or delimiter.isalnum():
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\"'\r\n.+-" or delimiter.isalnum():
         raise ValueError(text)
     return delimiter
 

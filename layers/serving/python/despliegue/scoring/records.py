@@ -5,7 +5,7 @@ the rest of the file: reading goes on after that line.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -42,7 +42,9 @@ class Splitter:
             q, d = re.escape(quote), re.escape(delimiter)
             quoted = rb"%b(?:[^%b]++|%b%b)*+%b" % (q, q, q, q, q)
             field = rb"(?:%b(?=[%b\r\n]|\Z)|(?!%b)[^%b\n]*+)" % (quoted, d, q, d)
-            self._record = re.compile(rb"%b(?:%b%b)*+(?:\n|\Z)" % (field, d, field))
+            strict = rb"(?:%b|(?!%b)[^%b\r\n]*+)" % (quoted, q, d)
+            self._record = re.compile(rb"%b(?:%b%b)*+\r?(?:\n|\Z)" % (field, d, field))
+            self._strict = re.compile(rb"%b(?:%b%b)*+" % (strict, d, strict))
             self._open = re.compile(rb"(?:%b%b)*+%b(?:[^%b]++|%b%b)*+%b?\Z" % (field, d, q, q, q, q, q))
             self._around = np.zeros((2, 256), bool)
             self._around[0, [*delimiter, *quote, _NEWLINE]] = True
@@ -76,8 +78,18 @@ class Splitter:
         else:
             records = list(self._irregular(block, final=True))
         if b"\r" in block:
-            records = [record.removesuffix(b"\r") for record in records]
+            # All of them: a file that went through Windows twice ends its lines in two.
+            records = [record.rstrip(b"\r") for record in records]
         return list(filter(None, records))
+
+    def holds(self, text: bytes, records: Sequence[bytes]) -> bool:
+        """Whether any reader of CSV would find just these records in `text`, where each of them is a line."""
+        if self._quote not in text and b"\r" not in text:
+            return True
+        ends = self._regular_ends(text)
+        if ends is not None and len(ends) == len(records) and not (b"\r" in text and self._regular_ends(text, b"\r")):
+            return True
+        return all(map(self._strict.fullmatch, records))
 
     def _end_of_records(self, data: bytes) -> int:
         """Where the last whole record of `data` ends."""
@@ -87,7 +99,7 @@ class Splitter:
             return ends[-1] + 1 if ends else 0
         return sum(len(record) + 1 for record in self._irregular(data, final=False))
 
-    def _regular_ends(self, data: bytes) -> list[int] | None:
+    def _regular_ends(self, data: bytes, end: bytes = b"\n") -> list[int] | None:
         """The line breaks outside of quotes, by counting quotes; None where a quote stands where none belongs.
 
         Every other quote then opens a field: it follows a delimiter, a line break or, doubled, another quote.
@@ -103,7 +115,7 @@ class Splitter:
         doubled = opening[1:][characters[opening[1:] - 1] == self._quote[0]]
         if not np.isin(doubled - 1, closing).all():
             return None
-        breaks = np.flatnonzero(characters == _NEWLINE)
+        breaks = np.flatnonzero(characters == end[0])
         outside = np.searchsorted(quotes, breaks) % 2 == 0
         found: list[int] = breaks[outside].tolist()
         return found

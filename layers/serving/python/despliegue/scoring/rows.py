@@ -117,7 +117,8 @@ def _score_carefully[Rows: Sliceable](
         try:
             values = table.values(rows, at)
             for name, column in table.schema.columns.items():
-                if name in values and (problem := column.problem(values[name])):
+                value = values.get(name, msgspec.UNSET)
+                if (name in values or not column.optional) and (problem := column.problem(value)):
                     raise BadRow(f"feature '{name}' {problem}", name)
             columns = {name: [values.get(name, msgspec.UNSET)] for name in table.schema.columns}
             outputs = run(model, table.schema.arrays_from_columns(columns))
