@@ -9,8 +9,10 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import batched
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -20,13 +22,17 @@ from despliegue.models import Model, ModelRepository
 from despliegue.models.model import Array
 from despliegue.scoring import Counts, Options, Scoring
 from despliegue.scoring.parquet_table import Batch, ParquetTable
-from despliegue.scoring.records import Oversized
+from despliegue.scoring.records import BLOCK
 from despliegue.scoring.rows import Outputs, run
 from despliegue.scoring.scoring import Done
 from despliegue.scoring.text_table import Block
 
 _AHEAD: Final = 3
-"""So many parts a process are under way at a time: enough that none waits, and few enough to hold."""
+"""So many tasks a process are under way at a time: enough that none waits, and few enough to hold."""
+_PARTS: Final = 4
+"""Parts of a text in one task: handing over a task costs as much as scoring a hundred rows."""
+_SLOT: Final = 2 * _PARTS * BLOCK
+"""Bytes of shared memory for the text that a task gives; what does not fit comes through a pipe, at thrice the cost."""
 
 
 class Workers:
@@ -45,23 +51,15 @@ class Workers:
         self, models: Path, model: Model, source: str | None, options: Options, scoring: Scoring, number: int
     ) -> None:
         self._scoring = scoring
-        in_place = source if not scoring.packing else None
-        self._in_place = in_place is not None
+        self._source = source if not scoring.packing else None
         self._limit = number * _AHEAD
+        self._memory = SharedMemory(create=True, size=self._limit * _SLOT)
         # Spawned, not forked: a copy of a process that has threads may wait for ever for a lock that one of them held.
         self._pool = ProcessPoolExecutor(
             number,
             multiprocessing.get_context("spawn"),
             _start,
-            (
-                models,
-                model.name,
-                model.version,
-                source if self._in_place else None,
-                options,
-                scoring.head,
-                scoring.suffix,
-            ),
+            (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix, self._memory.name),
         )
 
     def __enter__(self) -> Self:
@@ -69,6 +67,8 @@ class Workers:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._memory.close()
+        self._memory.unlink()
 
     def mapped(self, here: Callable[[Any], Done], parts: Iterator[Any]) -> Iterator[Done]:
         """Score parts over there, in order; what `Scoring.run` takes.
@@ -77,22 +77,48 @@ class Workers:
             here: scores a part in this process.
             parts: of the file.
         """
-        submit = self._submit_batch if isinstance(self._scoring.table, ParquetTable) else self._submit_block
-        waiting: deque[Callable[[], Done]] = deque()
+        is_parquet = isinstance(self._scoring.table, ParquetTable)
         try:
-            for part in parts:
-                waiting.append(submit(here, part))
-                if len(waiting) >= self._limit:
-                    yield waiting.popleft()()
-            while waiting:
-                yield waiting.popleft()()
+            yield from self._map_batches(here, parts) if is_parquet else self._map_blocks(parts)
         except BrokenProcessPool as error:
             raise DespliegueError("a worker process ended before its work was done: out of memory?") from error
 
-    def _submit_block(self, here: Callable[[Block], Done], block: Block) -> Callable[[], Done]:
-        if isinstance(block.data, Oversized):
-            return lambda: here(block)
-        return self._pool.submit(_score_block, len(block.data) if self._in_place else block.data, block.start).result
+    def _map_blocks(self, parts: Iterator[Block]) -> Iterator[Done]:
+        free = deque(range(self._limit))
+        waiting: deque[tuple[int, Future[list[Done]]]] = deque()
+        for blocks in batched(parts, _PARTS, strict=False):
+            task = [self._sent(block) for block in blocks]
+            slot = free.popleft()
+            waiting.append((slot, self._pool.submit(_score_blocks, task, slot)))
+            if not free:
+                yield from self._received(*waiting[0])
+                free.append(waiting.popleft()[0])
+        for slot, future in waiting:
+            yield from self._received(slot, future)
+
+    def _sent(self, block: Block) -> Block | tuple[int, int]:
+        """What a worker needs to know of a block: where it can read it, or all of it."""
+        in_place = self._source is not None and isinstance(block.data, bytes)
+        return (block.start, len(cast("bytes", block.data))) if in_place else block
+
+    def _received(self, slot: int, future: Future[list[Done]]) -> Iterator[Done]:
+        """What a task gave, its texts taken out of the shared memory."""
+        at = slot * _SLOT
+        for done in future.result():
+            for number, piece in enumerate(done.pieces):
+                if isinstance(piece, int):
+                    done.pieces[number] = bytes(_buffer(self._memory)[at : at + piece])
+                    at += piece
+            yield done
+
+    def _map_batches(self, here: Callable[[Batch], Done], batches: Iterator[Batch]) -> Iterator[Done]:
+        waiting: deque[Callable[[], Done]] = deque()
+        for batch in batches:
+            waiting.append(self._submit_batch(here, batch))
+            if len(waiting) >= self._limit:
+                yield waiting.popleft()()
+        while waiting:
+            yield waiting.popleft()()
 
     def _submit_batch(self, here: Callable[[Batch], Done], batch: Batch) -> Callable[[], Done]:
         try:
@@ -117,24 +143,38 @@ class _Worker:
     model: Model
     scoring: Scoring
     file: int
+    memory: SharedMemory
 
 
 def _start(
-    models: Path, name: str, version: str, source: str | None, options: Options, head: bytes, suffix: str
+    models: Path, name: str, version: str, source: str | None, options: Options, head: bytes, suffix: str, memory: str
 ) -> None:
     _Worker.model = ModelRepository(models).get(name, version)
+    _Worker.memory = SharedMemory(memory, track=False)  # whoever made it removes it
     if head:
         _Worker.scoring = Scoring.open(_Worker.model, f"rows{suffix}", io.BytesIO(head), options)
     if source is not None:
         _Worker.file = os.open(source, os.O_RDONLY)
 
 
-def _score_block(data: bytes | int, start: int) -> Done:
-    """Score a part that is given, or whose size is."""
-    if isinstance(data, int):
-        data = os.pread(_Worker.file, data, start)
-    return _Worker.scoring.score(Block(data, start))
+def _score_blocks(task: list[Block | tuple[int, int]], slot: int) -> list[Done]:
+    """Score blocks, or what lies at (start, size) in the file; texts go into the slot, and their sizes are returned."""
+    results, at, end = [], slot * _SLOT, (slot + 1) * _SLOT
+    for each in task:
+        block = each if isinstance(each, Block) else Block(os.pread(_Worker.file, each[1], each[0]), each[0])
+        done = _Worker.scoring.score(block)
+        for number, piece in enumerate(done.pieces):
+            if at + len(piece) <= end:
+                _buffer(_Worker.memory)[at : at + len(piece)] = piece
+                at += len(piece)
+                done.pieces[number] = len(piece)
+        results.append(done)
+    return results
 
 
 def _run(arrays: dict[str, Array]) -> Outputs:
     return run(_Worker.model, arrays)
+
+
+def _buffer(memory: SharedMemory) -> memoryview[int]:
+    return cast("memoryview[int]", memory.buf)  # None only once it is closed
