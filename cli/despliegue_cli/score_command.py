@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -13,7 +13,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from despliegue_cli.local_files import PIPE
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
-from despliegue_cli.score import Job, Scored, score
+
+if TYPE_CHECKING:
+    from despliegue_cli.score import Scored
 
 
 def score_file(
@@ -42,6 +44,8 @@ def score_file(
     as_json: AsJson = False,
 ) -> None:
     """Score a file: its rows, with the model's predictions."""
+    from despliegue_cli.score import Job, score  # here: only this command needs what reads tables
+
     if as_json and output == PIPE:
         raise typer.BadParameter("--json and OUTPUT - would both write to standard output")
     given = {
@@ -80,7 +84,7 @@ def _summary(report: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _progress(visible: bool) -> Iterator[Callable[[Scored], None]]:
+def _progress(visible: bool) -> Iterator[Callable[["Scored"], None]]:
     """A progress bar on standard error, while the block runs; what it yields moves it."""
     if not visible:
         yield lambda scored: None
@@ -96,7 +100,7 @@ def _progress(visible: bool) -> Iterator[Callable[[Scored], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None, rows=0, rate=0, rejected=0)
 
-        def show(scored: Scored) -> None:
+        def show(scored: "Scored") -> None:
             rate = round(scored.counts.read / max(bar.tasks[0].elapsed or 0, 0.001))
             bar.update(
                 task,

@@ -176,5 +176,5 @@ def _run(arrays: dict[str, Array]) -> Outputs:
     return run(_Worker.model, arrays)
 
 
-def _buffer(memory: SharedMemory) -> memoryview[int]:
-    return cast("memoryview[int]", memory.buf)  # None only once it is closed
+def _buffer(memory: SharedMemory) -> memoryview:
+    return cast("memoryview", memory.buf)  # None only once it is closed
