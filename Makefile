@@ -14,7 +14,7 @@ export SAM_CLI_TELEMETRY := 0
 .PHONY: serve test build bench soak pins clean
 
 serve: .venv/serve
-	@$(BIN)/despliegue serve
+	@$(BIN)/despliegue serve --inbox
 
 test: .venv/dev
 	ruff check .
@@ -30,11 +30,13 @@ bench: .venv/dev
 	python -m benchmarks.cold
 	python -m benchmarks.warm
 	python -m benchmarks.records
+	python -m benchmarks.batch
 	python -m benchmarks.count
 
-# What takes too long for CI: ten minutes of fuzzing.
+# What takes too long for CI: ten minutes of fuzzing, a hundred killed jobs, gigabytes in flat memory.
 soak: .venv/dev
 	FUZZ_SECONDS=600 pytest tests/fuzz
+	SOAK=1 pytest tests/score
 
 pins: .venv/dev
 	requirements/compile

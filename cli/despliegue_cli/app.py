@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,10 +15,10 @@ from rich.table import Table
 
 from despliegue.errors import DespliegueError
 from despliegue.models import ModelRepository
-from despliegue_cli import describe
+from despliegue_cli import describe, inbox
+from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
+from despliegue_cli.score_command import score_file
 from despliegue_cli.server import ServerSettings
-
-DEFAULT_MODELS = "layers/models"
 
 app = typer.Typer(
     name="despliegue",
@@ -28,20 +29,11 @@ app = typer.Typer(
 )
 console = Console()
 
-Models = Annotated[
-    Path,
-    typer.Option(
-        "--models",
-        envvar="DESPLIEGUE_MODELS",
-        help="The model repository: <name>/<version>/model.onnx.",
-        show_default=True,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+app.command("score")(score_file)
 
 
 @app.command("list")
-def list_models(models: Models = Path(DEFAULT_MODELS), as_json: AsJson = False) -> None:
+def list_models(models: Models = DEFAULT_MODELS, as_json: AsJson = False) -> None:
     """List the models of the repository with their versions."""
     repository = _open(models)
     rows = describe.models(repository)
@@ -60,7 +52,7 @@ def list_models(models: Models = Path(DEFAULT_MODELS), as_json: AsJson = False) 
 @app.command()
 def inspect(
     name: Annotated[str, typer.Argument(help="The model, or model@version.")],
-    models: Models = Path(DEFAULT_MODELS),
+    models: Models = DEFAULT_MODELS,
     as_json: AsJson = False,
 ) -> None:
     """Show a model's signature, labels, size and digest."""
@@ -78,34 +70,51 @@ def inspect(
 def serve(
     port: Annotated[int, typer.Option(envvar="PORT", help="The port.", min=1, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="The address; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
-    models: Models = Path(DEFAULT_MODELS),
+    models: Models = DEFAULT_MODELS,
     api_key: Annotated[str, typer.Option(help="What callers must send in x-api-key.", envvar="API_KEY")] = "",
     limits: Annotated[
         Literal["none", "lambda"], typer.Option(help="lambda refuses what the cloud would: size and time.")
     ] = "none",
+    with_inbox: Annotated[
+        bool, typer.Option("--inbox", help="Also score files that are dropped into a local S3, emptied at stop.")
+    ] = False,
+    inbox_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="INBOX_PORT",
+            help="The inbox's port, which implies --inbox; else the one after --port, if that is free.",
+            min=1,
+            max=65535,
+        ),
+    ] = None,
 ) -> None:
     """Serve the repository's models over HTTP on this machine."""
     _open(models)
-    address = _free_address(host, port)
-    ServerSettings(str(models.resolve()), address, port, api_key, limits).write(os.environ)
     # Imported here: only this command needs the server.
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
-    Server(
-        "despliegue_cli.server:create_application",
-        factory=True,
-        address=address,
-        port=port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
-        websockets=False,
-        log_level=LogLevels.warning,
-        workers_kill_timeout=30,
-    ).serve()
+    with ExitStack() as stack:
+        listener = stack.enter_context(inbox.listen(inbox_port, port)) if with_inbox or inbox_port else None
+        address = _free_address(host, port)
+        reached = listener.getsockname()[1] if listener else 0
+        ServerSettings(str(models.resolve()), address, port, api_key, limits, reached).write(os.environ)
+        if listener:
+            stack.enter_context(inbox.running(models.resolve(), listener))
+        Server(
+            "despliegue_cli.server:create_application",
+            factory=True,
+            address=address,
+            port=port,
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
+            websockets=False,
+            log_level=LogLevels.warning,
+            workers_kill_timeout=30,
+        ).serve()
 
 
 def _open(models: Path) -> ModelRepository:

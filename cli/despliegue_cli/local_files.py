@@ -1,6 +1,5 @@
 """What `despliegue score` reads and writes: files or pipes, and nothing half-written that stays behind."""
 
-import io
 import os
 import shutil
 import sys
@@ -27,14 +26,14 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
             size = os.fstat(file.fileno()).st_size
             yield file, size if file.seekable() else None
         return
-    pipe = cast("io.BufferedReader", sys.stdin.buffer)
-    if pipe.peek(len(_PARQUET))[: len(_PARQUET)] != _PARQUET:
-        yield pipe, None
-        return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(pipe, copy)
-        copy.seek(0)
-        yield cast("BinaryIO", copy), None
+    with open(sys.stdin.fileno(), "rb", closefd=False) as pipe:
+        if pipe.peek(len(_PARQUET))[: len(_PARQUET)] != _PARQUET:
+            yield pipe, None
+            return
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(pipe, copy)
+            copy.seek(0)
+            yield cast("BinaryIO", copy), None
 
 
 class Outputs:

@@ -69,18 +69,19 @@ def score_file(
     if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
-        print(_summary(report), file=sys.stderr if output == PIPE else sys.stdout)
+        print(_summary(report, output), file=sys.stderr if output == PIPE else sys.stdout)
     if report["status"] == "failed":
         raise typer.Exit(1)
 
 
-def _summary(report: dict[str, Any]) -> str:
-    rows, outputs = report["rows"], report["outputs"]
-    kept = [f"{kind:<8} {outputs[kind]['path']}" for kind in ("scored", "rejects") if kind in outputs]
-    if report["status"] == "failed":
-        return "\n".join([f"error: {report['error']}", *kept])
+def _summary(report: dict[str, Any], output: str) -> str:
+    rows = report["rows"]
     counted = f"{rows['read']:,} rows read, {rows['scored']:,} scored, {rows['rejected']:,} rejected"
-    return "\n".join([f"{counted}, {report['timings']['rows_per_second']:,} rows/s", *kept])
+    result = f"error: {report['error']}" if report["status"] == "failed" else counted
+    files = {kind: kept["path"] for kind, kept in report["outputs"].items()}
+    if output != PIPE:
+        files["report"] = f"{output}.report.json"
+    return "\n".join([result, *(f"{kind:<8} {path}" for kind, path in files.items())])
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from despliegue.asgi import Application, Limits, Service
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService
 from despliegue.models import Model, ModelRepository
+from despliegue_cli import inbox
 from despliegue_cli.cloud import KeyedService, LambdaService
 from despliegue_cli.describe import strays
 
@@ -36,6 +37,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
         port: the port.
         api_key: what callers must send in x-api-key; empty for none.
         limits: `lambda` to refuse what the cloud would; else empty.
+        inbox: the port of the inbox; 0 for none.
     """
 
     models: str
@@ -43,6 +45,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     port: int
     api_key: str = ""
     limits: str = ""
+    inbox: int = 0
 
     def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
         """Put the settings where the worker, a new process, finds them."""
@@ -86,8 +89,11 @@ async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
             await asyncio.sleep(0.01)
         else:
             writer.close()
-            print(text, flush=True)
-            return
+            break
+    if settings.inbox:
+        ready = await inbox.answers(settings.inbox)
+        print(inbox.greeting(settings.inbox, list(repository.index())) if ready else inbox.ENDED, flush=True)
+    print(text, flush=True)
 
 
 async def _refresh(repository: ModelRepository) -> None:

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,30 @@ def transcripts(root: Path) -> dict[str, str]:
     """The README's console blocks: each command with the output it shows."""
     blocks = re.findall(r"```console\n\$ (.*?)\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
     return dict(blocks)
+
+
+def free_pair() -> int:
+    """A free port whose next one, the inbox's, is free too."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port: int = probe.getsockname()[1]
+            with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+                return port
+
+
+def as_shown(text: str, port: int) -> str:
+    """What was printed, with the README's ports."""
+    return text.replace(str(port + 1), "8081").replace(str(port), "8080")
+
+
+def as_served(command: str, port: int) -> str:
+    """The README's command, with the ports of this server."""
+    return command.replace("8081", str(port + 1)).replace("8080", str(port))
+
+
+def rounded(text: str) -> str:
+    """With four decimals: the last ones are another processor's."""
+    return re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", text)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +71,7 @@ def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(clone: Path) -> Iterator[tuple[int, str]]:
     """`make serve` in the clone: its port, and all that it printed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_pair()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "MAKE", "MFLAGS"))
     }
@@ -92,20 +116,38 @@ def served(clone: Path) -> Iterator[tuple[int, str]]:
 def test_make_serve_prints_what_the_readme_shows(root: Path, served: tuple[int, str]) -> None:
     port, printed = served
 
-    assert printed.replace(str(port), "8080").endswith(transcripts(root)["make serve"])
+    assert as_shown(printed, port).endswith(transcripts(root)["make serve"])
+    assert "s3://inbox" in transcripts(root)["make serve"]
 
 
 def test_the_readmes_calls_get_the_answers_it_shows(root: Path, served: tuple[int, str]) -> None:
     port, _ = served
-    calls = {command: shown for command, shown in transcripts(root).items() if command.startswith("curl")}
+    calls = {command: shown for command, shown in transcripts(root).items() if re.match("curl .*:8080/", command)}
     assert len(calls) == 3
     assert transcripts(root)["make serve"].splitlines()[-1] in calls, "it shows the answer to the call that it prints"
 
     for command, shown in calls.items():
         done = subprocess.run(
-            command.replace("8080", str(port)), shell=True, capture_output=True, text=True, check=True, timeout=60
+            as_served(command, port), shell=True, capture_output=True, text=True, check=True, timeout=60
         )
         assert json.loads(done.stdout) == json.loads(shown)
+
+
+def test_the_readmes_file_is_scored_as_it_shows(root: Path, clone: Path, served: tuple[int, str]) -> None:
+    port, _ = served
+    calls = {command: shown for command, shown in transcripts(root).items() if re.match("curl .*:8081/", command)}
+    assert next(iter(calls)) in transcripts(root)["make serve"], "it drops the file as the printed line does"
+    assert len(calls) == 4
+
+    for command, shown in calls.items():
+        deadline = time.monotonic() + 30
+        printed = None
+        while printed != rounded(shown) and time.monotonic() < deadline:
+            done = subprocess.run(
+                as_served(command, port), shell=True, cwd=clone, capture_output=True, text=True, check=True, timeout=60
+            )
+            printed = rounded(done.stdout)
+        assert printed == rounded(shown)
 
 
 def test_the_readmes_python_client_works(root: Path, served: tuple[int, str]) -> None:
@@ -113,7 +155,7 @@ def test_the_readmes_python_client_works(root: Path, served: tuple[int, str]) ->
     (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
 
     done = subprocess.run(
-        [sys.executable, "-c", code.replace("8080", str(port))], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", as_served(code, port)], capture_output=True, text=True, check=True, timeout=60
     )
 
     probabilities = np.array(done.stdout.replace("[", "").replace("]", "").split(), float).reshape(2, 2)
@@ -135,6 +177,14 @@ def test_inspect_prints_what_the_readme_shows(root: Path, clone: Path, served: t
     )
 
     assert [line.rstrip() for line in done.stdout.splitlines()][:7] == transcripts(root)[command].splitlines()
+
+
+def test_score_prints_what_the_readme_shows(root: Path, clone: Path, served: tuple[int, str]) -> None:
+    (command,) = (command for command in transcripts(root) if "despliegue score" in command)
+
+    done = subprocess.run(command.split(), cwd=clone, capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == transcripts(root)[command]
 
 
 def test_the_readmes_request_file_gets_a_prediction(root: Path, served: tuple[int, str]) -> None:
