@@ -28,6 +28,7 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 _LOOKED_AT: Final = 20
 """So many records at the beginning tell the dialect."""
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+_NUMBER_FIELD: Final = rb"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?)?"
 _INTEGER: Final = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none"})
 """What stands for no number, whatever its case; pandas, R and SQL write these."""
@@ -78,6 +79,7 @@ class CsvTable(TextTable):
             self._positions = match_columns(schema, first)
         else:
             self._positions = self._by_position(places)
+        self._regular = re.compile(self._pattern())
         self._parser = Parser()
         self._has_gaps = False
         self._arrow = ArrowSchema(self._arrow_fields())
@@ -123,6 +125,7 @@ class CsvTable(TextTable):
         end = head.find(records[0]) + len(records[0])
         if head[end : end + 2] == b"\r\n":
             table._newline = b"\r\n"
+        table.rows_from = len(BOM) * bom + (end if table.header is not None else 0)
         return table
 
     def facts(self) -> dict[str, Any]:
@@ -155,6 +158,10 @@ class CsvTable(TextTable):
             raise BadRow(f"the row has {len(fields):,} fields; expected {self._width:,}")
         return {name: _value(fields[position], self.schema.columns[name]) for name, position in self._positions.items()}
 
+    def suspects(self, rows: Sequence[bytes]) -> list[int]:
+        """Rows that are not made of fields of the right kinds; see `rows.Table`."""
+        return [at for at, row in enumerate(rows) if not self._regular.fullmatch(row)]
+
     def beginning(self, predictions: Sequence[str]) -> bytes:
         """What stands before the rows: a header, if the input has one."""
         bom = BOM if self._bom else b""
@@ -183,6 +190,14 @@ class CsvTable(TextTable):
         """Whether a record holds nothing but numbers and gaps: a guess, by which nothing but time is lost."""
         fields = record.decode(errors="replace").split(self._delimiter)
         return all(not text or _NUMBER.fullmatch(text) for text in fields)
+
+    def _pattern(self) -> bytes:
+        """What a row looks like that the fast ways can read: numbers or nothing where numbers belong."""
+        quote, delimiter = re.escape(self._quote).encode(), re.escape(self._delimiter).encode()
+        text = rb"(?:%b(?:[^%b]|%b%b)*+%b|[^%b%b\r\n\0]*+)" % (quote, quote, quote, quote, quote, quote, delimiter)
+        kinds = {place: self.schema.columns[name].datatype.kind for name, place in self._positions.items()}
+        fields = [_NUMBER_FIELD if kinds.get(place, "O") in "iuf" else text for place in range(self._width)]
+        return delimiter.join(fields)
 
     def _by_position(self, places: list[int]) -> dict[str, int]:
         """The features' places where no header names them: every column but the id, in the model's order."""
@@ -244,9 +259,9 @@ class CsvTable(TextTable):
     def _columns(self, rows: Sequence[bytes]) -> dict[str, Any]:
         """The features' columns, read by arro3."""
         text = b"\n".join([*rows, b""])
-        # arro3 is lenient with quotes, ends a record at any carriage return, and ends the process where it cannot read a
-        # NUL byte as a number.
-        if b"\0" in text or not self.splitter.holds(text, rows):
+        # arro3 is lenient with quotes, ends a record at any carriage return, leaves out a byte order mark, and ends the
+        # process where it cannot read a NUL byte as a number.
+        if b"\0" in text or text.startswith(BOM) or not self.splitter.holds(text, rows):
             raise InvalidRequest("a row may be read in several ways")
         data = io.BytesIO(text)
         try:

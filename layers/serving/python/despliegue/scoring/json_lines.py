@@ -43,6 +43,7 @@ class JsonLinesTable(TextTable):
     def __init__(self, schema: Schema, first: Any, options: Options, *, bom: bool) -> None:
         self.splitter = Splitter()
         self._bom = bom
+        self.rows_from = len(BOM) * bom
         self._join, self._id = options.join and options.id is None, options.id
         self._positional = isinstance(first, list)
         self.names: Sequence[str] = list(first) if isinstance(first, dict) else ()
@@ -147,6 +148,10 @@ class JsonLinesTable(TextTable):
             raise BadRow(f"the row is not valid JSON: {error}") from error
         return self._features(row)
 
+    def suspects(self, rows: Sequence[bytes]) -> list[int]:
+        """Rows that are no record of the features; see `rows.Table`."""
+        return [at for at, row in enumerate(rows) if not self._is_record(row)]
+
     def beginning(self, predictions: Sequence[str]) -> bytes:
         """Nothing stands before the rows but what the input has there."""
         return BOM if self._bom else b""
@@ -169,6 +174,15 @@ class JsonLinesTable(TextTable):
             return [bracket] * len(rows)
         bodies = [row.rstrip()[:-1].rstrip() for row in rows]
         return [body if body.endswith(bracket) else body + b"," for body in bodies]
+
+    def _is_record(self, row: bytes) -> bool:
+        if self._parse is None:
+            return False
+        try:
+            self._parse(row)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+        return True
 
     def _slowly(self, rows: Sequence[bytes]) -> dict[str, Array]:
         try:
@@ -208,9 +222,11 @@ def _count_keys(text: bytes) -> int:
 
 def _value(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        value = json.loads(line.decode(), parse_int=_integer)
+        "".join(value if isinstance(value, dict) else ()).encode()  # a lone surrogate is part of no name
+    except (ValueError, RecursionError):
         return None
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

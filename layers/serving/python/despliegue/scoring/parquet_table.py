@@ -115,6 +115,13 @@ class ParquetTable:
             for name, place in self._places.items()
         }
 
+    def suspects(self, rows: Batch) -> list[int]:
+        """Rows with a null where none is taken; see `rows.Table`."""
+        required = [place for name, place in self._places.items() if self.schema.columns[name].missing is None]
+        columns = [rows.batch.column(place) for place in required]
+        nulls = [column.to_pylist() for column in columns if column.null_count]
+        return sorted({at for values in nulls for at, value in enumerate(values) if value is None})
+
     def pick(self, rows: Batch, wanted: list[int]) -> Batch:
         """Only these rows."""
         return Batch(rows.batch.take(ArrowArray.from_numpy(np.array(wanted, np.uint32))))
@@ -200,15 +207,11 @@ class _Guard:
         """Raise what was kept; what arro3 itself finds wrong is the file's fault, where `trouble` names it."""
         try:
             yield
-        except Exception as error:  # arro3 raises Exception itself
+        except BaseException as error:
             if self._kept is not None:
                 raise self._kept from None
-            if trouble:
-                raise UnscorableFile(f"{trouble}: {error}") from error
-            raise
-        except BaseException as error:
-            # A Rust panic is no Exception: a damaged file can cause one.
-            if trouble and type(error).__name__ == "PanicException":
+            # arro3 raises Exception itself, and a panic of Rust, which a damaged file can cause, is not even one.
+            if trouble and (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
                 reason = re.sub(r"^called `Result::unwrap\(\)` on an `Err` value: ", "", str(error))
                 raise UnscorableFile(f"{trouble}: {reason}") from error
             raise
