@@ -87,6 +87,8 @@ def score(job: Job, show: Callable[[Scored], None]) -> dict[str, Any]:
             rate = round(report["rows"]["read"] / seconds)
             report["timings"] |= {"seconds": round(seconds, 3), "rows_per_second": rate}
             outputs.write_report(report)
+    except BrokenPipeError:
+        raise  # nobody reads the output any more
     except OSError as error:
         raise DespliegueError(f"{error.filename or job.output}: {error.strerror}") from error
     return report

@@ -7,6 +7,7 @@ going to each: its reader knows no parts of a file.
 import io
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -149,6 +150,7 @@ class _Worker:
 def _start(
     models: Path, name: str, version: str, source: str | None, options: Options, head: bytes, suffix: str, memory: str
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that writes; it ends this one too
     _Worker.model = ModelRepository(models).get(name, version)
     _Worker.memory = SharedMemory(memory, track=False)  # whoever made it removes it
     if head:

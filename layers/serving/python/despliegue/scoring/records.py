@@ -111,10 +111,6 @@ class Splitter:
         after = characters[closing[closing < len(data) - 1] + 1]
         if not (self._around[0, before].all() and self._around[1, after].all()):
             return None
-        # A quote before an opening one must be the one that closed just there.
-        doubled = opening[1:][characters[opening[1:] - 1] == self._quote[0]]
-        if not np.isin(doubled - 1, closing).all():
-            return None
         breaks = np.flatnonzero(characters == end[0])
         outside = np.searchsorted(quotes, breaks) % 2 == 0
         found: list[int] = breaks[outside].tolist()
