@@ -50,6 +50,17 @@ MODELS: dict[str, tuple[str, str, list[tuple[str, str | None]]]] = {
         "y = Gather(values, i)",
         [("i", None)],
     ),
+    "numbered": (
+        "(float[N, 3] x) => (float[N, 1] y) <int64[1] axes = {1}>",
+        "y = ReduceSum<keepdims=1>(x, axes)",
+        [("0", "NaN"), ("1", "NaN"), ("2", "NaN")],
+    ),
+    "spread": (
+        "(float[N, 1] h) => (float[N, 500] y) <int64[2] repeats = {1, 500}>",
+        "y = Tile(h, repeats)",
+        [],
+    ),
+    "whole": ("(int64[N] i) => (int64[N] prediction)", "prediction = Identity(i)", [("i", None)]),
     "images": ("(float[N, 2, 2] image) => (float[N, 2, 2] same)", "same = Identity(image)", []),
     "long": ("(float[N, 2] x) => (float[1] y)", "y = ReduceMax<keepdims=0>(x)", [("a", None), ("b", None)]),
 }

@@ -41,7 +41,7 @@ def test_what_is_missing_may_be_written_in_many_ways(score: Score, field: str, m
 @pytest.mark.parametrize(
     ("field", "says"),
     [
-        ("x", "is 'x'; expected a number or null"), ("1,5", ""), ('"1,5"', "is '1,5'; expected a number or null"),
+        ("x", "is 'x'; expected a number or null"), ("1,5", ""), ('"1,5"', "expected a number with a decimal point"),
         ("1_000", "is '1_000'"), ("0x10", "is '0x10'"), ("1e", "is '1e'"), ("--1", "is '--1'"), ("true", "is 'true'"),
         ("\uff11", "is '\uff11'"), ("infinit", "is 'infinit'"), ("#N/A", "is '#N/A'"),
         ("[1]", "is '[1]'"), ("{}", "is '{}'"), ("1'", "is \"1'\""), ("y" * 90, f"is '{'y' * 17}...y"),

@@ -264,3 +264,16 @@ def test_a_file_that_is_no_json_lines_of_the_features_is_refused(score: Score, t
 def test_options_for_csv_are_refused(score: Score) -> None:
     assert "are for CSV" in score("sum", '{"a":1,"b":2}\n', "x.jsonl", header="true").error
     assert "are for CSV" in score("sum", '{"a":1,"b":2}\n', "x.jsonl", delimiter=",").error
+
+
+def test_one_row_of_too_many_brackets_is_rejected_among_many(score: Score) -> None:
+    rows = ['{"a":1,"b":2,"note":[]}'] * 30
+    rows[10] = '{"a":1,"b":2,"note":' + "[" * 100_000 + "]" * 100_000 + "}"
+
+    done = score("sum", "\n".join(rows), "rows.jsonl")
+
+    assert (done.counts.scored, [reject["row"] for reject in done.rejects]) == (29, [11])
+
+
+def test_an_id_that_no_key_may_be_is_refused(score: Score) -> None:
+    assert "the id column is 'a\"b'" in score("sum", '{"a":1,"b":2}', "rows.jsonl", id='a"b').error

@@ -39,9 +39,7 @@ def _small_blocks() -> Any:
 
 
 def blocks(data: bytes, block: int, quote: bytes = b'"', most: int = 1 << 20) -> list[bytes | Oversized]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "BLOCK", block)
-        return list(Splitter(quote, b",").blocks(Source(data, most)))
+    return list(Splitter(quote, b",").blocks(Source(data, most), block))
 
 
 @given(st.binary(max_size=300) | GARBAGE, st.integers(1, 64), st.sampled_from([b"", b'"', b"'"]))

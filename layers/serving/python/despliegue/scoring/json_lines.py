@@ -61,11 +61,17 @@ class JsonLinesTable(TextTable):
             self._parse: Callable[[bytes], Any] | None = None
         else:
             self._parse = msgspec.json.Decoder(self._type.type).decode
-        self._folded = {name.strip().casefold(): name for name in schema.columns}
+        self._features_by_key = {key: name for name, key in self._keys.items()}
+        self._features_by_case = {name.strip().casefold(): name for name in schema.columns}
         if self._id is not None:
             if self._positional:
                 raise UnscorableFile("lines that are arrays have no id column; expected lines that are objects")
-            one = msgspec.defstruct("Id", [("id", msgspec.Raw, msgspec.Raw(b"null"))], rename={"id": self._id})
+            try:
+                one = msgspec.defstruct("Id", [("id", msgspec.Raw, msgspec.Raw(b"null"))], rename={"id": self._id})
+            except ValueError as error:  # a quote, a backslash or a control character
+                raise UnscorableFile(
+                    f"the id column is {shorten(self._id)}, which no key of JSON Lines may be"
+                ) from error
             decode = msgspec.json.Decoder(one).decode
             self._read_id: Callable[[bytes], msgspec.Raw] = lambda row: decode(row).id  # type: ignore[attr-defined]
 
@@ -107,7 +113,9 @@ class JsonLinesTable(TextTable):
 
     def facts(self) -> dict[str, Any]:
         """What was found, for the report."""
-        return {"format": "jsonl", "rows_are": "arrays" if self._positional else "objects"}
+        missing = [name for name in self.schema.columns if self.names and self._keys[name] not in self.names]
+        rows = "arrays" if self._positional else "objects"
+        return {"format": "jsonl", "rows_are": rows, "missing_features": missing}
 
     def arrays(self, rows: Sequence[bytes]) -> dict[str, Array]:
         """The model's inputs; see `rows.Table`."""
@@ -180,7 +188,7 @@ class JsonLinesTable(TextTable):
             return False
         try:
             self._parse(row)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         return True
 
@@ -197,7 +205,8 @@ class JsonLinesTable(TextTable):
         """The features in an object, whatever the case of its keys."""
         found: dict[str, Any] = {}
         for key, value in row.items():
-            name = key if key in self.schema.columns else self._folded.get(key.strip().casefold())
+            name = key if key in self.schema.columns else self._features_by_key.get(key)
+            name = name or self._features_by_case.get(key.strip().casefold())
             if key in self.reserved and key not in self.names:
                 raise BadRow(
                     f"the row has a key {shorten(key)}, which is what a prediction is called in this file", key

@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol, Self
 import msgspec
 import numpy as np
 
-from despliegue.errors import InferenceError, InvalidRequest, NotSupported
+from despliegue.errors import DespliegueError, InferenceError, InvalidRequest, NotSupported
 from despliegue.features import Schema
 from despliegue.models import Model
 from despliegue.models.model import Array
@@ -129,11 +129,13 @@ def _look_at_each[Rows: Sliceable](
             fitting[at] = _checked(table.schema, table.values(rows, at))
         except BadRow as error:
             faults.append((at, error.field, error.reason))
-    # One that fits and is refused all the same, by the model itself, must not take the others with it.
-    found = _run_all(model, table.schema, fitting, [])
-    if not found:
+    found, refusal = _run_all(model, table.schema, fitting)
+    if refusal:
+        # One that fits is refused all the same, by the model itself, and must not take the others with it.
         for at, values in fitting.items():
-            found += _run_all(model, table.schema, {at: values}, faults)
+            outputs, refusal = _run_all(model, table.schema, {at: values})
+            found += outputs
+            faults += [(at, refusal.subject, str(refusal))] if refusal else []
     for at, field, reason in sorted(faults, key=lambda fault: fault[0]):
         rejects.append(Reject(first + at, field, reason, table.raw(rows, at)))
     return found
@@ -153,17 +155,16 @@ def _checked(schema: Schema, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_all(
-    model: Model, schema: Schema, fitting: dict[int, dict[str, Any]], faults: list[tuple[int, str | None, str]]
-) -> list[_Found]:
-    """The outputs for rows of values; none where the model refuses them, and then they are at fault."""
+    model: Model, schema: Schema, fitting: dict[int, dict[str, Any]]
+) -> tuple[list[_Found], DespliegueError | None]:
+    """The outputs for rows of values, by their places; or why the model refuses them."""
     if not fitting:
-        return []
+        return [], None
     columns = {name: [values[name] for values in fitting.values()] for name in schema.columns}
     try:
-        return [(list(fitting), run(model, schema.arrays_from_columns(columns)))]
+        return [(list(fitting), run(model, schema.arrays_from_columns(columns)))], None
     except (InvalidRequest, InferenceError) as error:
-        faults += [(at, error.subject, str(error)) for at in fitting]
-        return []
+        return [], error
 
 
 def _together[Rows: Sliceable](table: Table[Rows], rows: Rows, found: list[_Found]) -> tuple[Rows, Outputs]:

@@ -78,10 +78,10 @@ class TextTable(ABC):
         """One row as it came."""
         return rows[at].decode(errors="backslashreplace")
 
-    def blocks(self, source: Source) -> Iterator[Block]:
-        """The file in parts of whole records."""
+    def blocks(self, source: Source, size: int) -> Iterator[Block]:
+        """The file in parts of whole records, about `size` bytes each."""
         at = 0
-        for data in self.splitter.blocks(source):
+        for data in self.splitter.blocks(source, size):
             yield Block(data, at)
             at += data.size if isinstance(data, Oversized) else len(data)
 
