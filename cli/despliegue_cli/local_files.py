@@ -84,8 +84,11 @@ class Outputs:
         return kept
 
     def write_report(self, report: dict[str, Any]) -> None:
-        """Put the report beside the output, if that is a file."""
+        """Put the report beside the output, if that is a file; what is left of an earlier report's goes."""
         if path := self._paths.get("report"):
+            if path.exists():
+                for kind in {"scored", "rejects"}.difference(report["outputs"]):
+                    self._paths[kind].unlink(missing_ok=True)
             _partial(path).write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
             _partial(path).replace(path)
 

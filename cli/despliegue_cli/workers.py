@@ -62,6 +62,12 @@ class Workers:
             _start,
             (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix, self._memory.name),
         )
+        # Ctrl-C reaches every process of a terminal, and only this one is to answer it. A process begins with the
+        # signals blocked that are blocked here, before any line of its own is run.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        for _ in range(number):
+            self._pool.submit(os.getpid)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +156,6 @@ class _Worker:
 def _start(
     models: Path, name: str, version: str, source: str | None, options: Options, head: bytes, suffix: str, memory: str
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that writes; it ends this one too
     _Worker.model = ModelRepository(models).get(name, version)
     _Worker.memory = SharedMemory(memory, track=False)  # whoever made it removes it
     if head:

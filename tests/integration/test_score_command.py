@@ -220,3 +220,24 @@ def test_an_input_is_never_overwritten_by_rejects(run: Run, birds: Path, tmp_pat
     birds.rename(tmp_path / "out.csv.rejects.jsonl")
 
     assert b"INPUT and OUTPUT are the same file" in run(tmp_path / "out.csv.rejects.jsonl", tmp_path / "out.csv").stderr
+
+
+def test_a_failed_run_leaves_nothing_of_an_earlier_one(run: Run, birds: Path, tmp_path: Path) -> None:
+    run(birds, tmp_path / "scored.csv")
+    assert (tmp_path / "scored.csv").is_file()
+    (tmp_path / "empty.csv").touch()
+
+    done = run(tmp_path / "empty.csv", tmp_path / "scored.csv")
+
+    assert done.returncode == 1
+    assert files(tmp_path) == {"birds.csv", "empty.csv", "scored.csv.report.json"}
+
+
+def test_a_column_that_is_not_there_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "birds.csv").write_text("island,sex\nDream,male\n")
+
+    done = run(tmp_path / "birds.csv", tmp_path / "scored.csv")
+
+    assert (
+        b"no column for bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g: taken as missing" in done.stderr
+    )
