@@ -58,7 +58,14 @@ def invoke(built: Path, sam_environment: dict[str, str], endpoint: str, tmp_path
 
     def run(event: dict[str, Any]) -> dict[str, Any]:
         (tmp_path / "event.json").write_text(json.dumps(event))
-        command: list[str | Path] = [Path(sys.executable).parent / "sam", "local", "invoke", "ScoreFunction", "-t", built]
+        command: list[str | Path] = [
+            Path(sys.executable).parent / "sam",
+            "local",
+            "invoke",
+            "ScoreFunction",
+            "-t",
+            built,
+        ]
         command += ["-e", tmp_path / "event.json", "--env-vars", variables, "--skip-pull-image"]
         command += ["--parameter-overrides", f"S3EndpointUrl={endpoint}"]
         done = subprocess.run(command, env=sam_environment, capture_output=True, text=True, timeout=TIMEOUT_S)
