@@ -1,9 +1,13 @@
 """JSON Lines: objects by key or arrays by position; extras pass through, and what is no row is rejected."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from despliegue.models import Model
+from despliegue.scoring import Options, Scoring
 
 type Score = Callable[..., Any]
 
@@ -277,3 +281,16 @@ def test_one_row_of_too_many_brackets_is_rejected_among_many(score: Score) -> No
 
 def test_an_id_that_no_key_may_be_is_refused(score: Score) -> None:
     assert "the id column is 'a\"b'" in score("sum", '{"a":1,"b":2}', "rows.jsonl", id='a"b').error
+
+
+def test_keys_that_come_up_late_pass_through(scored_models: Callable[[str], Model]) -> None:
+    late = '{"a":1,"b":2,"note":"x:y"}\n{"A":3,"b":4,"more":[1]}\n'
+    output = io.BytesIO()
+
+    scoring = Scoring.open(scored_models("sum"), "rows.jsonl", io.BytesIO((MANY + late * 2000).encode()), Options())
+    counts = scoring.run(output, io.BytesIO())
+
+    assert counts.scored == 4030
+    assert output.getvalue().endswith(
+        b'{"a":1,"b":2,"note":"x:y","prediction":3.0}\n{"A":3,"b":4,"more":[1],"prediction":7.0}\n'
+    )

@@ -23,6 +23,8 @@ from despliegue.scoring.text_table import TextTable
 _QUOTE, _COLON, _BLANK = b'": '
 _LOOKED_AT: Final = 20
 """So many lines at the beginning tell which keys there are."""
+_LESSONS, _MOST_OTHERS = 8, 256
+"""How often, and up to how many, keys are learnt that no line at the beginning had."""
 _DIGITS: Final = 4300
 _ARRAY_OF_OBJECTS: Final = re.compile(rb"\s*\[\s*\{")
 
@@ -53,14 +55,8 @@ class JsonLinesTable(TextTable):
         self._keys = {name: name for name in schema.columns}
         if self.names:
             self._keys |= {feature: self.names[place] for feature, place in match_columns(schema, self.names).items()}
-        others = [name for name in self.names if name not in self._keys.values()]
-        self._type = RecordType.of(schema, self._keys, others, positional=self._positional)
-        self._width = len(schema.columns) + len(others)
-        # A key that holds what keys are told by would spoil their count.
-        if self._type is None or any('":' in json.dumps(key) for key in (*self._keys.values(), *others)):
-            self._parse: Callable[[bytes], Any] | None = None
-        else:
-            self._parse = msgspec.json.Decoder(self._type.type).decode
+        self._lessons = _LESSONS
+        self._expect([name for name in self.names if name not in self._keys.values()])
         self._features_by_key = {key: name for name, key in self._keys.items()}
         self._features_by_case = {name.strip().casefold(): name for name in schema.columns}
         if self._id is not None:
@@ -126,6 +122,8 @@ class JsonLinesTable(TextTable):
             text = b"\n".join(rows)
             text.decode()  # msgspec leaves out values that are not looked at
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            if self._learn(rows):
+                return self.arrays(rows)
             raise InvalidRequest(str(error)) from error
         arrays, absent = self._type.arrays(records)
         # msgspec takes the last of two equal keys in silence: all keys are counted by what follows them.
@@ -182,6 +180,30 @@ class JsonLinesTable(TextTable):
             return [bracket] * len(rows)
         bodies = [row.rstrip()[:-1].rstrip() for row in rows]
         return [body if body.endswith(bracket) else body + b"," for body in bodies]
+
+    def _expect(self, others: list[str]) -> None:
+        """Be ready to read records that have these keys beside the features'."""
+        self._others = others
+        self._type = RecordType.of(self.schema, self._keys, others, positional=self._positional)
+        self._width = len(self.schema.columns) + len(others)
+        # A key that holds what keys are told by would spoil their count.
+        if self._type is None or any('":' in json.dumps(key) for key in (*self._keys.values(), *others)):
+            self._parse: Callable[[bytes], Any] | None = None
+        else:
+            self._parse = msgspec.json.Decoder(self._type.type).decode
+
+    def _learn(self, rows: Sequence[bytes]) -> bool:
+        """Expect the keys that come up late in a file too, which is only faster; whether there were any in `rows`."""
+        if self._lessons == 0 or self._positional:
+            return False
+        self._lessons -= 1
+        keys = {key: None for row in rows if isinstance(value := _value(row), dict) for key in value}
+        known = {*self._keys.values(), *self.schema.columns, *self._others, *self.reserved}
+        new = [key for key in keys if key not in known and key.strip().casefold() not in self._features_by_case]
+        if not new or len(self._others) + len(new) > _MOST_OTHERS:
+            return False
+        self._expect([*self._others, *new])
+        return True
 
     def _is_record(self, row: bytes) -> bool:
         if self._parse is None:
