@@ -163,6 +163,7 @@ def environment(server: BreakableServer, root: Path, monkeypatch: pytest.MonkeyP
         "AWS_DEFAULT_REGION": "eu-west-1",
         "DESPLIEGUE_AWS_ENDPOINT": f"http://{host}:{port}",
         "DESPLIEGUE_EVENT_BUS": "default",
+        "DESPLIEGUE_INBOX_BUCKET": "inbox",
         "DESPLIEGUE_MODELS": str(root / "layers" / "models"),
         "DESPLIEGUE_RESULTS_BUCKET": "results",
         "MALLOC_ARENA_MAX": "1",
@@ -284,3 +285,9 @@ def many() -> Callable[..., bytes]:
         return "".join(lines).encode()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def several_parts(many: Callable[..., bytes]) -> bytes:
+    """20,000 penguins, two of them rejected, in more than 16 MiB: what is scored is uploaded in three parts."""
+    return many(20_000, 800)

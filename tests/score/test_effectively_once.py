@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.score.conftest import Aws, Call, Function
 
 KEY = "penguins/birds.csv"
@@ -91,9 +89,9 @@ def test_an_object_that_was_overwritten_is_left_to_the_event_of_the_newer(
 
 
 def test_an_object_that_is_overwritten_while_it_is_read_is_left_to_the_newer(
-    aws: Aws, function: Function, fewer: bytes, many: Callable[[int], bytes]
+    aws: Aws, function: Function, fewer: bytes, several_parts: bytes
 ) -> None:
-    event = aws.notification(etag=aws.put(many(400_000)))
+    event = aws.notification(etag=aws.put(several_parts))
     ranges = 0
 
     def overwrite_before_the_third_range(call: Call) -> None:
@@ -149,12 +147,22 @@ def test_what_was_scored_stays_scored_when_its_input_is_deleted(aws: Aws, functi
     assert aws.results() == before
 
 
+def test_what_failed_for_good_stays_so_when_its_input_is_deleted(aws: Aws, function: Function) -> None:
+    event = aws.notification(etag=aws.put(b"\0", join="false"))
+    function.handle(event)
+    before = aws.results()
+    aws.s3.delete_object(Bucket="inbox", Key=KEY)
+
+    assert statuses(function, event) == ["duplicate"]
+    assert aws.results() == before
+
+
 @pytest.mark.parametrize("damage", ["deleted", "cut short"])
-@pytest.mark.parametrize("rows", [0, 250_000])
+@pytest.mark.parametrize("large", [False, True])
 def test_a_duplicate_mends_a_copy(
-    aws: Aws, function: Function, birds: bytes, many: Callable[[int], bytes], damage: str, rows: int
+    aws: Aws, function: Function, birds: bytes, several_parts: bytes, damage: str, large: bool
 ) -> None:
-    event = aws.notification(etag=aws.put(many(rows) if rows else birds))
+    event = aws.notification(etag=aws.put(several_parts if large else birds))
     function.handle(event)
     before = aws.results()
     for key in (SCORED, REJECTS):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from despliegue.aws.copies import Copies
+from despliegue.aws.report import ResultKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +59,69 @@ def test_a_file_that_was_given_up_gets_a_report_and_leaves_no_upload(
     assert aws.report()["status"] == "scored"
 
 
+def refuse_the_bus(call: Call) -> int | None:
+    return 403 if (call.method, call.bucket) == ("POST", "") else None
+
+
+def test_what_the_last_try_scored_but_could_not_tell_is_told_once(aws: Aws, function: Function, birds: bytes) -> None:
+    event = aws.message(aws.notification(etag=aws.put(birds)), count=3)
+    aws.server.rules.append(refuse_the_bus)
+    assert function.handle(event) == items(0)
+    aws.server.rules.clear()
+
+    for _ in range(3):
+        assert function.fail(event) == items(0)
+
+    (notice,) = aws.notices()
+    assert (notice["detail-type"], notice["detail"]["job"]) == ("File scored", aws.report()["job"])
+
+
+def test_a_file_that_was_given_up_is_told_of_as_soon_as_that_succeeds(
+    aws: Aws, function: Function, birds: bytes
+) -> None:
+    event = aws.message(aws.notification(etag=aws.put(birds)))
+    aws.server.rules.append(refuse_the_bus)
+    assert function.fail(event) == items(0)
+    report = aws.result("report.json")
+    aws.server.rules.clear()
+
+    for _ in range(2):
+        assert function.fail(event) == items(0)
+
+    (notice,) = aws.notices()
+    assert (notice["detail-type"], notice["detail"]["code"]) == ("File failed", "GivenUp")
+    assert aws.result("report.json") == report
+
+
+def test_an_upload_that_died_with_another_job_is_aborted(aws: Aws, function: Function, birds: bytes) -> None:
+    aws.s3.create_multipart_upload(Bucket="results", Key="_jobs/another/scored.csv")
+
+    function.handle(aws.notification(etag=aws.put(birds)))
+
+    assert aws.uploads() == []
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(15, ["_jobs/another/scored.csv"]), (21, [])])
+def test_an_upload_of_another_job_stays_while_somebody_may_be_writing_it(
+    aws: Aws, minutes: int, left: list[str]
+) -> None:
+    aws.s3.create_multipart_upload(Bucket="results", Key="_jobs/another/scored.csv")
+    aws.s3.create_multipart_upload(Bucket="results", Key="_jobs/ours/scored.csv")
+    begun = aws.s3.list_multipart_uploads(Bucket="results")["Uploads"][0]["Initiated"]
+
+    Copies(aws.s3, "results", lambda: begun + timedelta(minutes=minutes)).abort_uploads(ResultKeys(KEY, "ours"))
+
+    assert aws.uploads() == left
+
+
 @pytest.mark.parametrize("sequencer", ["01", "03"])
 def test_what_was_scored_after_all_is_not_given_up(aws: Aws, function: Function, birds: bytes, sequencer: str) -> None:
     function.handle(aws.notification(etag=aws.put(birds), sequencer=sequencer))
-    before = aws.results()
+    before = aws.results().keys()
 
     assert function.fail(aws.message(aws.notification(etag=aws.put(birds), sequencer="02"))) == items(0)
-    assert aws.results() == before
+    assert aws.results().keys() == before
+    assert (aws.report()["status"], aws.report()["input"]["sequencer"]) == ("scored", max(sequencer, "02"))
 
 
 def test_a_newer_objects_result_is_not_given_up(aws: Aws, function: Function, birds: bytes) -> None:

@@ -120,6 +120,17 @@ def test_a_message_of_several_objects_comes_again_until_all_are_done(
     assert (aws.report("penguins/one.csv")["status"], aws.report("penguins/two.csv")["status"]) == ("scored", "scored")
 
 
+def test_an_event_of_another_bucket_touches_no_result(aws: Aws, function: Function, birds: bytes) -> None:
+    function.handle(aws.notification(etag=aws.put(birds)))
+    before = aws.results()
+    foreign = aws.notification()
+    foreign["Records"][0]["s3"]["bucket"]["name"] = "elsewhere"
+
+    assert function.handle(aws.message(foreign)) == items(0)
+    assert function.fail(aws.message(foreign)) == items(0)
+    assert aws.results() == before
+
+
 def test_what_is_refused_in_a_raw_event_is_raised(aws: Aws, function: Function, birds: bytes) -> None:
     aws.put(birds)
     aws.server.rules.append(refuse(403, "HEAD"))
@@ -157,7 +168,7 @@ def test_files_that_the_time_is_too_short_for_are_handed_back_untouched(
 def test_a_file_that_had_the_whole_time_and_is_too_long_gets_a_report(
     aws: Aws, function: Function, many: Callable[[int], bytes]
 ) -> None:
-    aws.put(many(250_000))
+    aws.put(many(20_000))
     event = aws.message(aws.notification())
     function.seconds = 9
 
@@ -177,7 +188,7 @@ def test_a_file_that_is_not_the_first_and_is_too_long_is_handed_back(
     aws: Aws, function: Function, birds: bytes, many: Callable[[int], bytes]
 ) -> None:
     aws.put(birds, "penguins/first.csv")
-    aws.put(many(250_000))
+    aws.put(many(20_000))
 
     def time_flies(call: Call) -> None:
         if (call.method, call.bucket, call.key) == ("GET", "inbox", KEY):

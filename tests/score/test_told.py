@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from tests.score.conftest import Aws, Call, Function
 
 KEY = "penguins/birds.csv"
@@ -22,13 +23,20 @@ def refuse(status: int, method: str, key: str = KEY, bucket: str = "inbox") -> C
     return lambda call: status if (call.method, call.bucket, call.key) == (method, bucket, key) else None
 
 
+@pytest.fixture
+def topic(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ARN of the topic that the function tells, with a queue of the same name that hears it."""
+    arn = str(aws.sns.create_topic(Name="topic")["TopicArn"])
+    aws.queues["topic"] = aws.sqs.create_queue(QueueName="topic")["QueueUrl"]
+    aws.sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:topic")
+    monkeypatch.setenv("DESPLIEGUE_TOPIC_ARN", arn)
+    return arn
+
+
+@pytest.mark.usefixtures("topic")
 def test_a_topic_hears_of_each_file_too(
     aws: Aws, start: Callable[[], Function], birds: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topic = aws.sns.create_topic(Name="files")["TopicArn"]
-    aws.queues["topic"] = aws.sqs.create_queue(QueueName="topic")["QueueUrl"]
-    aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:topic")
-    monkeypatch.setenv("DESPLIEGUE_TOPIC_ARN", topic)
     monkeypatch.setenv("DESPLIEGUE_EVENT_BUS", "")
 
     start().handle(aws.notification(etag=aws.put(birds)))
@@ -39,6 +47,21 @@ def test_a_topic_hears_of_each_file_too(
     assert told["report"] == {"bucket": "results", "key": f"{KEY}.report.json"}
     assert message["MessageAttributes"]["status"]["Value"] == "scored"
     assert aws.notices() == []
+
+
+@pytest.mark.usefixtures("topic")
+def test_what_a_failure_quotes_of_the_file_is_in_the_report_alone(
+    aws: Aws, start: Callable[[], Function], capsys: pytest.CaptureFixture[str]
+) -> None:
+    start().handle(aws.notification(etag=aws.put(b"Ana Torres,41\nLuis Vega,38\n", header="true")))
+
+    (notice,), (message,) = aws.notices(), aws.notices("topic")
+    assert "Ana Torres" in aws.report()["error"]
+    assert notice["detail"] == json.loads(message["Message"])
+    assert (notice["detail"]["code"], notice["detail"]["report"]["key"]) == ("UnscorableFile", f"{KEY}.report.json")
+    for told in (json.dumps(notice), json.dumps(message), capsys.readouterr().out):
+        assert "Ana Torres" not in told
+        assert KEY in told
 
 
 def test_a_notification_that_failed_is_sent_by_the_retry(aws: Aws, function: Function, birds: bytes) -> None:

@@ -61,6 +61,13 @@ def test_a_comma_that_may_part_thousands_is_no_decimal_sign(score: Score) -> Non
     assert "'1,234'; expected a number with a decimal point" in done.rejects[0]["reason"]
 
 
+def test_a_parted_thousand_rejects_its_own_row_alone(score: Score) -> None:
+    done = score("sum", "a;b\n1,5;2\n0,5;3.750\n2;1\n")
+
+    assert done.lines[1:] == ["1,5;2;3.5", "2;1;3.0"]
+    assert "'3.750'; expected a number with a decimal comma" in done.rejects[0]["reason"]
+
+
 def test_a_headerless_file_with_decimal_commas_has_no_header(score: Score) -> None:
     done = score("sum", "1,5;2,5\n3,5;4,5\n")
 

@@ -14,6 +14,8 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
+
 import despliegue.aws.score
 import despliegue.aws.settings  # noqa: F401 - imported before the fork, for speed
 
@@ -37,6 +39,8 @@ def run(path: str, order: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the function's own lines are no answers
+    for service in ("s3", "events"):
+        boto3.client(service)  # reads what botocore knows of the service, which takes longer than the rest of a start
     for line in sys.stdin:
         read, write = os.pipe()
         child = os.fork()

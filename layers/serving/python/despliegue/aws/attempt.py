@@ -15,8 +15,8 @@ from despliegue.aws.time_left import OutOfTime, TimeLeft
 from despliegue.errors import DespliegueError
 from despliegue.models import Model
 from despliegue.scoring import Counts, Options, Scoring, TooManyRejects
+from despliegue.scoring.json_lines import JsonLinesTable
 
-_REJECTS_TYPE = "application/x-ndjson"
 DELETED = "the object was deleted before it could be scored"
 
 
@@ -48,30 +48,36 @@ class Attempt:
             Exception: what a retry may cure; no upload is left open unless S3 refused that too.
         """
         model, options = self._job.model, self._job.options
-        if model is None or options is None:
-            return self.fail(self._job.refusal)
+        if isinstance(model, DespliegueError):
+            return self._refuse(model)
+        if isinstance(options, DespliegueError):
+            return self._refuse(options)
         if self._job.deleted:
-            return self.fail(DELETED, retry=True)
+            return self.fail("ObjectGone", DELETED, retry=True)
         try:
             self._score(model, options, left)
         except ObjectGone:
-            return self.fail(DELETED, retry=True)
+            return self.fail("ObjectGone", DELETED, retry=True)
         except OutOfTime:
             return self.fail(
+                "OutOfTime",
                 f"the file is too long for one call: time was up after {self._counts.read:,} rows."
                 " Split it, or score it at home with `despliegue score`",
                 retry=True,  # the function may get more time or memory, and then the same file may do
             )
         except TooManyRejects as error:
             self._counts = error.counts
-            return self.fail(str(error))
+            return self._refuse(error)
         except DespliegueError as error:  # all that this library raises on purpose would be raised again
-            return self.fail(str(error))
+            return self._refuse(error)
         return self._report("scored")
 
-    def fail(self, error: str, *, retry: bool = False) -> Report:
+    def fail(self, code: str, error: str, *, retry: bool = False) -> Report:
         """A report that says why there is no scored file."""
-        return self._report("failed", error, retry)
+        return self._report("failed", code, error, retry)
+
+    def _refuse(self, error: DespliegueError) -> Report:
+        return self.fail(error.code, str(error))
 
     def _score(self, model: Model, options: Options, left: TimeLeft) -> None:
         job, item = self._job, self._job.created
@@ -86,7 +92,7 @@ class Attempt:
 
             with (
                 self._open("scored", scoring.suffix, scoring.content_type) as scored,
-                self._open("rejects", ".jsonl", _REJECTS_TYPE) as rejects,
+                self._open("rejects", ".jsonl", JsonLinesTable.content_type) as rejects,
             ):
                 try:
                     self._counts = scoring.run(scored, rejects, go_on)
@@ -104,19 +110,23 @@ class Attempt:
         key, job_key = self._job.keys.output(kind, suffix)
         self._outputs[kind] = Output(key, writer.finish(), writer.size, job_key)
 
-    def _report(self, status: Literal["scored", "failed"], error: str = "", retry: bool = False) -> Report:
+    def _report(
+        self, status: Literal["scored", "failed"], code: str = "", error: str = "", retry: bool = False
+    ) -> Report:
+        job = self._job
         seconds = time.perf_counter() - self._began
         # How far a try came that may be repeated is chance, and no result.
         counts = Counts() if retry else self._counts
         return Report(
             status=status,
+            code=code,
             error=error,
             retry=retry,
-            job=self._job.id,
-            model=self._job.used,
-            input=self._job.input,
+            job=job.id,
+            model=job.used,
+            input=job.input,
             format=self._format,
-            options=msgspec.to_builtins(self._job.options) if self._job.options else {},
+            options=msgspec.to_builtins(job.options) if isinstance(job.options, Options) else {},
             rows=Rows(counts.read, counts.scored, counts.rejected),
             outputs=self._outputs,
             timings=Timings(

@@ -31,7 +31,6 @@ class Clients:
             # An endpoint of one's own has no host name for each bucket.
             s3={"addressing_style": "path" if endpoint else "auto"},
         )
-        self._session = boto3.Session()
         self.s3: Client = self._client("s3")
 
     @cached_property
@@ -45,7 +44,7 @@ class Clients:
         return self._client("sns")
 
     def _client(self, name: Any) -> Client:
-        return self._session.client(name, endpoint_url=self._endpoint, config=self._config)
+        return boto3.client(name, endpoint_url=self._endpoint, config=self._config)
 
 
 def status_of(error: ClientError) -> int:

@@ -1,18 +1,21 @@
 """The names that people look for are copies of what the committed job wrote: made, mended and cleared here."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from despliegue.aws.clients import Client, status_of
-from despliegue.aws.report import Output, Report, ResultKeys
+from despliegue.aws.report import JOBS, Output, Report, ResultKeys
 from despliegue.aws.s3_streams import PART, part
 
 _THREADS: Final = 8
+_DEAD_AFTER: Final = timedelta(minutes=20)
+"""Whoever began an upload so long ago is no more: Lambda gives 15 minutes, and the rest is for clocks that differ."""
 
 
 class JobDataGone(Exception):
@@ -25,11 +28,13 @@ class Copies:
     Args:
         s3: the client.
         bucket: the results bucket.
+        clock: what time it is.
     """
 
-    def __init__(self, s3: Client, bucket: str) -> None:
+    def __init__(self, s3: Client, bucket: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._clock = clock
 
     def mend(self, report: Report, keys: ResultKeys) -> None:
         """Make the friendly names say what `report` says: a copy of each output, and nothing else.
@@ -47,20 +52,26 @@ class Copies:
             if reply.get("Errors"):
                 raise OSError(f"S3 did not delete stale outputs: {reply['Errors'][0].get('Code')}")
 
-    def abort_uploads(self, keys: ResultKeys) -> int:
-        """Abort every upload of the job, or of a copy, that somebody left open; how many there were."""
-        left = [*self._uploads(keys.folder), *self._uploads(f"{keys.key}.", only=keys.friendly)]
+    def abort_uploads(self, keys: ResultKeys) -> None:
+        """Abort every upload of the job, or of a copy, that somebody left open, and those that died with other jobs.
+
+        A retry can be another job than the try that died: the object is gone, has other options, the model is new.
+        """
+        dead = self._clock() - _DEAD_AFTER
+        left = [
+            upload
+            for upload in self._uploads(JOBS)
+            if upload["Key"].startswith(keys.folder) or upload["Initiated"] < dead
+        ]
+        left += [upload for upload in self._uploads(f"{keys.key}.") if upload["Key"] in keys.friendly]
         for upload in left:
             with suppress(self._s3.exceptions.NoSuchUpload):
-                self._s3.abort_multipart_upload(Bucket=self._bucket, **upload)
-        return len(left)
+                self._s3.abort_multipart_upload(Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
-    def _uploads(self, prefix: str, only: Collection[str] | None = None) -> Iterator[dict[str, str]]:
+    def _uploads(self, prefix: str) -> Iterator[dict[str, Any]]:
         pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
         for page in pages:
-            for upload in page.get("Uploads", ()):
-                if only is None or upload["Key"] in only:
-                    yield {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+            yield from page.get("Uploads", ())
 
     def _etag(self, key: str) -> str | None:
         try:

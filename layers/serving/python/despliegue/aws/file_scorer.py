@@ -27,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         key: of the object.
-        status: `scored`, `failed`, `duplicate`, `superseded`, `settled` or `folder marker`.
+        status: `scored`, `failed`, `duplicate`, `superseded` or `folder marker`.
         job: the job's id; empty where there was none.
         report: the key of the report, if one was committed or found.
         error: why the file was not scored.
@@ -76,14 +76,15 @@ class FileScorer:
         seen = self._reports.read(job.keys.report)
         if job.superseded:
             return self._give_way(job)
-        if seen and seen.report:
-            if self._settles(seen.report, job):
+        if seen and (there := seen.report):
+            if self._settles(there, job):
                 try:
-                    return self._repeat(job, seen.report, notify=retried)
+                    return self._repeat(job, there, notify=retried)
                 except JobDataGone:
                     if job.deleted:
                         return self._done(job, "duplicate")
-            elif is_newer(seen.report.input.sequencer, than=created.sequencer):
+                    seen = self._reports.read(job.keys.report)  # it may have the event's sequencer by now
+            elif is_newer(there.input.sequencer, than=created.sequencer):
                 return self._give_way(job)
         left.begin()
         attempt = Attempt(self._s3, self._results, job)
@@ -100,7 +101,10 @@ class FileScorer:
         return self._commit(job, report, seen)
 
     def give_up(self, created: CreatedObject) -> Outcome:
-        """Say that no try succeeded, and leave nothing open; unless the job was done after all, or a newer one was."""
+        """Say that no try succeeded, and leave nothing open; unless the job was done after all, or a newer one was.
+
+        Done again it changes nothing, and tells again only where nobody could be told before.
+        """
         head: dict[str, Any] | None = None
         reason = "gave up: every try failed, and the log of the function that scores says why"
         try:
@@ -112,17 +116,22 @@ class FileScorer:
         if job.superseded:
             return self._give_way(job)
         seen = self._reports.read(job.keys.report)
-        if seen and seen.report:
-            there = seen.report
-            if there.job == job.id or self._settles(there, job) or is_newer(there.input.sequencer, created.sequencer):
-                return self._give_way(job, "settled")
-        return self._commit(job, Attempt(self._s3, self._results, job).fail(reason, retry=True), seen)
+        if seen and (there := seen.report):
+            if there.job == job.id or self._settles(there, job):
+                outcome = self._repeat(job, there, notify=not seen.told)
+                self._reports.mark_told(job.keys.report, there.job)
+                return outcome
+            if is_newer(there.input.sequencer, than=created.sequencer):
+                return self._give_way(job)
+        outcome = self._commit(job, Attempt(self._s3, self._results, job).fail("GivenUp", reason, retry=True), seen)
+        self._reports.mark_told(job.keys.report, job.id)
+        return outcome
 
     def _settles(self, report: Report, job: Job) -> bool:
         if report.is_of(job.id):
             return True
         # What options a deleted object had is not known any more, and so not its job; its content is.
-        return job.deleted and report.status == "scored" and report.input.etag == job.created.etag
+        return job.deleted and not report.retry and report.input.etag == job.created.etag
 
     def _commit(self, job: Job, report: Report, seen: Stored | None) -> Outcome:
         try:
@@ -139,13 +148,23 @@ class FileScorer:
 
     def _repeat(self, job: Job, report: Report, *, notify: bool) -> Outcome:
         """The job was done: see that nothing is missing that who did it may not have come to do."""
+        if is_newer(job.created.sequencer, than=report.input.sequencer):
+            # The key holds this content again: a job on what it held in between may be about to commit, and must not.
+            newer = msgspec.structs.replace(report.input, sequencer=job.created.sequencer)
+            report = msgspec.structs.replace(report, input=newer)
+            try:
+                self._reports.commit(job.keys.report, report)
+            except Outdone as outdone:
+                if not outdone.report.is_of(report.job):
+                    return self._give_way(job)
+                report = outdone.report
         self._mend(job, report)
         self._copies.abort_uploads(job.keys)
         if notify:
             self._notifications.send(report, job.keys.report)
         return self._done(job, "duplicate", report.error)
 
-    def _give_way(self, job: Job, status: str = "superseded") -> Outcome:
+    def _give_way(self, job: Job) -> Outcome:
         """Another job counts: mend what that one made, and clear away what this one left."""
         now = self._reports.read(job.keys.report)
         if now and now.report:
@@ -154,7 +173,7 @@ class FileScorer:
             except JobDataGone:
                 self._log.logger.warning("an output is gone and so is its original", extra={"key": job.created.key})
         self._copies.abort_uploads(job.keys)
-        return self._done(job, status)
+        return self._done(job, "superseded")
 
     def _mend(self, job: Job, report: Report) -> None:
         """Make the copies of `report`, and of any that was committed meanwhile: who copies last copies right."""

@@ -51,8 +51,9 @@ class Notifications:
             )
 
     def _detail(self, report: Report, key: str) -> dict[str, object]:
+        # Not `error`, which may quote the file: its words are for whoever may read the report.
         main = {
             name: msgspec.to_builtins(getattr(report, name))
-            for name in ("status", "error", "retry", "job", "model", "input", "rows", "outputs")
+            for name in ("status", "code", "retry", "job", "model", "input", "rows", "outputs")
         }
         return main | {"report": {"bucket": self._results, "key": key}}

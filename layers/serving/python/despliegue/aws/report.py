@@ -13,6 +13,8 @@ from despliegue.scoring.csv_table import CsvTable
 from despliegue.scoring.json_lines import JsonLinesTable
 from despliegue.scoring.parquet_table import ParquetTable
 
+JOBS: Final = "_jobs/"
+"""What the keys of everything that jobs write begin with."""
 MAX_KEY: Final = 1024
 """Bytes of a key in UTF-8 (S3 user guide, "Naming Amazon S3 objects")."""
 _SCORED_SUFFIXES: Final = tuple(
@@ -79,7 +81,8 @@ class Report(msgspec.Struct, frozen=True):
 
     Attributes:
         status: whether there is a scored file.
-        error: why there is none.
+        code: the stable name of why there is none, which tells nothing of the file's rows.
+        error: why there is none, in words, which may quote them.
         retry: the failure came from without, and the same job may be tried again.
         job: its id (see `job_id`).
         model: what scored.
@@ -92,6 +95,7 @@ class Report(msgspec.Struct, frozen=True):
     """
 
     status: Literal["scored", "failed"]
+    code: str
     error: str
     retry: bool
     job: str
@@ -142,7 +146,7 @@ class ResultKeys(msgspec.Struct, frozen=True):
     @property
     def folder(self) -> str:
         """What all that the job itself writes begins with."""
-        return f"_jobs/{self.job}/"
+        return f"{JOBS}{self.job}/"
 
     @property
     def report(self) -> str:

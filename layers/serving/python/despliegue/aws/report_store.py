@@ -1,7 +1,7 @@
 """Reports in the results bucket: the one place where it is decided which job counts, by one conditional PutObject."""
 
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -12,6 +12,7 @@ from despliegue.aws.score_events import is_newer
 
 _CONFLICTS: Final = (404, 409, 412)
 """Another wrote the report, is writing it, or deleted it (S3 user guide, "Conditional writes")."""
+_TOLD: Final = "told"
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -21,11 +22,13 @@ class Stored(msgspec.Struct, frozen=True):
         etag: as S3 gives it, with quotes.
         body: its bytes.
         report: None where they are no report of ours.
+        told: see `ReportStore.mark_told`.
     """
 
     etag: str
     body: bytes
     report: Report | None
+    told: bool
 
 
 class Outdone(Exception):
@@ -60,9 +63,15 @@ class ReportStore:
             return None
         with closing(reply["Body"]) as stream:
             body = stream.read()
-        return Stored(reply["ETag"], body, Report.decode(body))
+        return Stored(reply["ETag"], body, Report.decode(body), _TOLD in reply["Metadata"])
 
-    def commit(self, key: str, report: Report, seen: Stored | None) -> None:
+    def mark_told(self, key: str, job: str) -> None:
+        """Note beside the report of `job`, if it is there, that its notification was sent: its content stays."""
+        now = self.read(key)
+        if now and now.report and now.report.job == job and not now.told:
+            self._put(key, now.body, Metadata={_TOLD: "yes"}, IfMatch=now.etag)
+
+    def commit(self, key: str, report: Report, seen: Stored | None = None) -> None:
         """Make `report` the one that counts, unless another has come to count since `seen` was read.
 
         Args:
@@ -71,15 +80,13 @@ class ReportStore:
             seen: what was there when it was decided to do the job.
 
         Raises:
-            Outdone: this job is settled already, or a newer object's is there.
+            Outdone: this job is settled already, and no older event's, or a newer object's is there.
         """
         body = report.encode()
         while True:
             condition = {"IfMatch": seen.etag} if seen else {"IfNoneMatch": "*"}
             try:
-                self._s3.put_object(
-                    Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **condition
-                )
+                self._put(key, body, **condition)
                 return
             except ClientError as error:
                 if status_of(error) not in _CONFLICTS or error.response["Error"]["Code"] == "NoSuchBucket":
@@ -90,6 +97,11 @@ class ReportStore:
             if seen and seen.report and not _may_replace(report, seen.report):
                 raise Outdone(seen.report)
 
+    def _put(self, key: str, body: bytes, **more: Any) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **more)
+
 
 def _may_replace(ours: Report, there: Report) -> bool:
-    return not there.is_of(ours.job) and not is_newer(there.input.sequencer, than=ours.input.sequencer)
+    if there.is_of(ours.job):
+        return is_newer(ours.input.sequencer, than=there.input.sequencer)
+    return not is_newer(there.input.sequencer, than=ours.input.sequencer)

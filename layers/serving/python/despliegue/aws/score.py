@@ -26,19 +26,21 @@ class ScoreFunction:
     Args:
         scorer: scores one.
         log: what is written down.
+        inbox: the only bucket whose files are scored; empty for any.
     """
 
-    def __init__(self, scorer: FileScorer, log: ScoreLog) -> None:
+    def __init__(self, scorer: FileScorer, log: ScoreLog, inbox: str) -> None:
         self._scorer = scorer
         self._log = log
+        self._inbox = inbox
 
     @classmethod
-    def start(cls, settings: ScoreSettings) -> Self:
-        """Make the AWS clients and open the repository; a model is loaded with its first file."""
+    def start(cls, settings: ScoreSettings, repository: ModelRepository | None = None) -> Self:
+        """Make the AWS clients and open the repository, if none is given; a model is loaded with its first file."""
         clients, log = Clients(settings.endpoint), ScoreLog()
-        models = Models(ModelRepository(settings.models, SessionSettings(threads=settings.threads)))
+        models = Models(repository or ModelRepository(settings.models, SessionSettings(threads=settings.threads)))
         notifications = Notifications(clients, settings.results, settings.event_bus, settings.topic_arn)
-        return cls(FileScorer(clients.s3, settings.results, models, notifications, log), log)
+        return cls(FileScorer(clients.s3, settings.results, models, notifications, log), log, settings.inbox)
 
     def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Score the files of one event.
@@ -100,6 +102,9 @@ class ScoreFunction:
             if not isinstance(body, Mapping):
                 raise UnknownEvent("not a JSON object")
             found = read_created(body)
+            if self._inbox and any(created.bucket != self._inbox for created in found):
+                # Any bucket of the account may send to the queue; the results of its keys would replace the inbox's.
+                raise UnknownEvent("an event of another bucket than the inbox")
         except UnknownEvent as error:
             self._log.failure(None, error)
             raise

@@ -25,8 +25,8 @@ class Models:
         self._repository = repository
         self._digests: WeakKeyDictionary[Model, str] = WeakKeyDictionary()
 
-    def find(self, key: str) -> tuple[UsedModel, Model | None, str]:
-        """The model that the key's first segment names, `<model>[@<version>]`; why there is none, if there is none."""
+    def find(self, key: str) -> tuple[UsedModel, Model | DespliegueError]:
+        """The model that the key's first segment names, `<model>[@<version>]`, or why there is none."""
         segment, slash, _ = key.partition("/")
         name, _, version = segment.partition("@")
         try:
@@ -35,15 +35,12 @@ class Models:
             model = self._repository.get(name, version or None)
         except DespliegueError as error:
             # What a key says is nobody's name yet: it may be anything, and a retry finds the same.
-            return UsedModel(name, version), None, str(error)
-        return UsedModel(model.name, model.version, self._digest(model)), model, ""
+            return UsedModel(name, version), error
+        return UsedModel(model.name, model.version, self._digest(model)), model
 
     def _digest(self, model: Model) -> str:
-        if model not in self._digests:
-            # A manifest that lists the files has their digests in its own; without one, every file is read, once.
-            folder = self._repository.root / model.name / model.version
-            known = model.manifest if model.manifest.files else model.manifest.describe(folder)
-            self._digests[model] = known.digest
+        if model not in self._digests:  # it may have to read every file of the model
+            self._digests[model] = self._repository.digest(model)
         return self._digests[model]
 
 
@@ -53,20 +50,18 @@ class Job(msgspec.Struct, frozen=True):
     Attributes:
         created: the event's object; its size and, where the event named no content, its ETag as they are now.
         used: the model as the report names it.
-        model: the loaded model; None where there is a refusal for it.
-        options: None where they cannot be read.
+        model: the loaded model, or why there is none.
+        options: how the file is read and written, or why that cannot be told.
         id: see `job_id`.
-        refusal: why the file cannot be scored; empty if nothing speaks against it yet.
         superseded: the object holds something newer than the event is about.
         deleted: there is no such object any more.
     """
 
     created: CreatedObject
     used: UsedModel
-    model: Model | None
-    options: Options | None
+    model: Model | DespliegueError
+    options: Options | UnscorableFile
     id: str
-    refusal: str
     superseded: bool
     deleted: bool
 
@@ -99,15 +94,14 @@ class Job(msgspec.Struct, frozen=True):
         superseded = bool(head and created.etag and created.etag != now)
         if head and not superseded:
             created = msgspec.structs.replace(created, etag=now, size=head["ContentLength"])
-        used, model, refusal = models.find(created.key)
-        options, text, problem = _read_options(head, model)
+        used, model = models.find(created.key)
+        options, text = _read_options(head, model)
         return cls(
             created=created,
             used=used,
             model=model,
             options=options,
             id=job_id(created, used, text),
-            refusal=refusal or problem,
             superseded=superseded,
             deleted=head is None,
         )
@@ -128,14 +122,14 @@ def read_head(s3: Client, created: CreatedObject) -> dict[str, Any] | None:
     return head
 
 
-def _read_options(head: dict[str, Any] | None, model: Model | None) -> tuple[Options | None, str, str]:
+def _read_options(head: dict[str, Any] | None, model: Model | DespliegueError) -> tuple[Options | UnscorableFile, str]:
     metadata = head["Metadata"] if head else {}
     given = {
         name.removeprefix(_OPTION_PREFIX): text for name, text in metadata.items() if name.startswith(_OPTION_PREFIX)
     }
     try:
-        options = Options.read(given, model.manifest.scoring if model else {})
+        options = Options.read(given, model.manifest.scoring if isinstance(model, Model) else {})
     except UnscorableFile as error:
         # Not an id of any options that can be read, so that the same file with better ones is another job.
-        return None, orjson.dumps(given, option=orjson.OPT_SORT_KEYS).decode(), str(error)
-    return options, options.canonical(), ""
+        return error, orjson.dumps(given, option=orjson.OPT_SORT_KEYS).decode()
+    return options, options.canonical()

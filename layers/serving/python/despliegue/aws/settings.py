@@ -43,6 +43,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
     Attributes:
         models: root of the model repository.
         threads: threads inside one operator: the vCPUs that the memory buys.
+        inbox: name of the only bucket whose files are scored; empty for any.
         results: name of the results bucket.
         endpoint: where the AWS clients go; empty for AWS itself.
         event_bus: name or ARN of the bus that hears of each file; empty for none.
@@ -51,6 +52,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
 
     models: Path
     threads: int
+    inbox: str
     results: str
     endpoint: str
     event_bus: str
@@ -63,6 +65,7 @@ class ScoreSettings(msgspec.Struct, frozen=True):
         return cls(
             models=common.models,
             threads=common.threads,
+            inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),
             results=environment["DESPLIEGUE_RESULTS_BUCKET"],
             endpoint=environment.get("DESPLIEGUE_AWS_ENDPOINT", ""),
             event_bus=environment.get("DESPLIEGUE_EVENT_BUS", "default"),

@@ -19,7 +19,7 @@ MISSING: Final = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none"})
 """What stands for no number, whatever its case; pandas, R and SQL write these."""
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
-_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _LOOKED_AT: Final = 20
 """So many records at the beginning tell the dialect."""
@@ -104,7 +104,9 @@ class Dialect(msgspec.Struct, frozen=True):
         try:
             first = draft.fields(records[0])
         except (UnicodeDecodeError, csv.Error) as error:
-            raise UnscorableFile(f"its first line is no CSV in UTF-8: {error}") from error
+            raise UnscorableFile(
+                f"its first line is no CSV in UTF-8 (from Excel, save it as CSV UTF-8): {error}"
+            ) from error
         named = _is_header(first, schema) if options.header is None else options.header
         samples = records[1 if named else 0 :]
         return msgspec.structs.replace(
@@ -181,8 +183,8 @@ def _is_header(fields: Sequence[str], schema: Schema) -> bool:
 
 
 def _decimal(rows: list[list[str]], delimiter: str) -> str:
-    """The decimal sign: a comma where numbers have one that parts no thousands, and none has a point."""
+    """The decimal sign: a comma where numbers have one, and none a point, that may not be there to part thousands."""
     texts = [text.strip() for row in rows for text in row]
-    points = any("." in text and NUMBER.fullmatch(text) for text in texts)
+    points = any("." in text and NUMBER.fullmatch(text) and not _THOUSANDS.fullmatch(text) for text in texts)
     commas = any(DECIMAL_COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text) for text in texts)
     return "," if commas and not points and delimiter != "," else "."
