@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import sklearn
 from palmerpenguins import load_penguins
 from skl2onnx import convert_sklearn

@@ -63,6 +63,8 @@ def score(job: Job, show: Callable[[Scored], None]) -> dict[str, Any]:
         DespliegueError: the model, an option or a path is at fault; nothing was written.
     """
     check_paths(job.source, job.output)
+    if not job.models.is_dir():
+        raise DespliegueError(f"there is no folder {job.models}; --models names the model repository")
     name, _, version = job.model.partition("@")
     repository = ModelRepository(job.models)
     model = repository.get(name, version or None)
@@ -87,6 +89,8 @@ def score(job: Job, show: Callable[[Scored], None]) -> dict[str, Any]:
             rate = round(report["rows"]["read"] / seconds)
             report["timings"] |= {"seconds": round(seconds, 3), "rows_per_second": rate}
             outputs.write_report(report)
+    except BrokenPipeError:
+        raise  # nobody reads the output any more
     except OSError as error:
         raise DespliegueError(f"{error.filename or job.output}: {error.strerror}") from error
     return report

@@ -66,6 +66,8 @@ def score_file(
     except KeyboardInterrupt:
         print("error: interrupted; nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None
+    if missing := report["format"].get("missing_features"):
+        print(f"warning: the file has no column for {', '.join(missing)}: taken as missing", file=sys.stderr)
     if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:

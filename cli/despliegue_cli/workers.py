@@ -7,6 +7,7 @@ going to each: its reader knows no parts of a file.
 import io
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -61,6 +62,12 @@ class Workers:
             _start,
             (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix, self._memory.name),
         )
+        # Ctrl-C reaches every process of a terminal, and only this one is to answer it. A process begins with the
+        # signals blocked that are blocked here, before any line of its own is run.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        for _ in range(number):
+            self._pool.submit(os.getpid)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self

@@ -69,7 +69,13 @@ def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(clone: Path) -> Iterator[tuple[int, str]]:
+def terminal() -> list[str]:
+    """What `make serve` printed so far."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def served(clone: Path, terminal: list[str]) -> Iterator[tuple[int, str]]:
     """`make serve` in the clone: its port, and all that it printed."""
     port = free_pair()
     environment = {
@@ -87,7 +93,7 @@ def served(clone: Path) -> Iterator[tuple[int, str]]:
         text=True,
         start_new_session=True,
     )
-    printed: list[str] = []
+    printed = terminal
     ready = threading.Event()
 
     def collect() -> None:
@@ -148,6 +154,17 @@ def test_the_readmes_file_is_scored_as_it_shows(root: Path, clone: Path, served:
             )
             printed = rounded(done.stdout)
         assert printed == rounded(shown)
+
+
+def test_nothing_went_wrong_in_the_servers_terminal(served: tuple[int, str], terminal: list[str]) -> None:
+    deadline = time.monotonic() + 30
+    while not any("11 of 12 rows scored" in line for line in terminal) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    said = "".join(terminal)
+    assert "penguins/birds.csv: 11 of 12 rows scored, 1 rejected" in said
+    assert "Traceback" not in said
+    assert "Error" not in said
 
 
 def test_the_readmes_python_client_works(root: Path, served: tuple[int, str]) -> None:

@@ -51,13 +51,21 @@ def s3(endpoint: str) -> Iterator[Any]:
 @pytest.fixture
 def invoke(built: Path, sam_environment: dict[str, str], endpoint: str, tmp_path: Path) -> Invoke:
     """`sam local invoke ScoreFunction` with an event."""
-    # `sam local` gives `!Ref ResultsBucket` as the resource's name, which is no bucket's.
+    # `sam local` gives `!Ref ResultsBucket` as the resource's name, which is no bucket's; so with the inbox.
     variables = tmp_path / "env.json"
-    variables.write_text(json.dumps({"ScoreFunction": {"DESPLIEGUE_RESULTS_BUCKET": "results"}}))
+    buckets = {"DESPLIEGUE_INBOX_BUCKET": "inbox", "DESPLIEGUE_RESULTS_BUCKET": "results"}
+    variables.write_text(json.dumps({"ScoreFunction": buckets}))
 
     def run(event: dict[str, Any]) -> dict[str, Any]:
         (tmp_path / "event.json").write_text(json.dumps(event))
-        command = [Path(sys.executable).parent / "sam", "local", "invoke", "ScoreFunction", "-t", built]
+        command: list[str | Path] = [
+            Path(sys.executable).parent / "sam",
+            "local",
+            "invoke",
+            "ScoreFunction",
+            "-t",
+            built,
+        ]
         command += ["-e", tmp_path / "event.json", "--env-vars", variables, "--skip-pull-image"]
         command += ["--parameter-overrides", f"S3EndpointUrl={endpoint}"]
         done = subprocess.run(command, env=sam_environment, capture_output=True, text=True, timeout=TIMEOUT_S)

@@ -107,6 +107,8 @@ def test_the_environment_is_what_the_library_expects(every_deployment: EveryDepl
     for chosen, deployed in every_deployment:
         found = {name: each["Properties"]["Environment"]["Variables"] for name, each in functions(deployed).items()}
         score = common | {
+            "MALLOC_ARENA_MAX": "1",
+            "DESPLIEGUE_INBOX_BUCKET": chosen["InboxBucketName"] or {"Ref": "InboxBucket"},
             "DESPLIEGUE_RESULTS_BUCKET": {"Ref": "ResultsBucket"},
             "DESPLIEGUE_AWS_ENDPOINT": "",
             "DESPLIEGUE_EVENT_BUS": chosen["EventBusName"],

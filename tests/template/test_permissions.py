@@ -62,7 +62,6 @@ def scoring(chosen: dict[str, str]) -> Permissions:
         ("s3:PutObject", "${ResultsBucket.Arn}/*"),
         ("s3:DeleteObject", "${ResultsBucket.Arn}/*"),
         ("s3:AbortMultipartUpload", "${ResultsBucket.Arn}/*"),
-        ("s3:ListMultipartUploadParts", "${ResultsBucket.Arn}/*"),
         ("s3:ListBucket", "${ResultsBucket.Arn}"),
         ("s3:ListBucketMultipartUploads", "${ResultsBucket.Arn}"),
     }

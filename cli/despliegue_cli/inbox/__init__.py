@@ -100,6 +100,7 @@ def environment(inherited: Mapping[str, str], models: Path, url: str) -> dict[st
         "NO_PROXY": HOST,
         "no_proxy": HOST,
         "DESPLIEGUE_MODELS": str(models),
+        "DESPLIEGUE_INBOX_BUCKET": INBOX,
         "DESPLIEGUE_RESULTS_BUCKET": RESULTS,
         "DESPLIEGUE_AWS_ENDPOINT": url,
         "DESPLIEGUE_EVENT_BUS": "default",
@@ -109,8 +110,6 @@ def environment(inherited: Mapping[str, str], models: Path, url: str) -> dict[st
         "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_METRICS_NAMESPACE": "Despliegue",
         "POWERTOOLS_SERVICE_NAME": "inbox",
-        # Without it any page in a browser could read what was dropped.
-        "MOTO_DISABLE_GLOBAL_CORS": "true",
     }
 
 

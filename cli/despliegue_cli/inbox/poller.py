@@ -20,7 +20,7 @@ import msgspec
 from despliegue.aws.score import ScoreFunction
 from despliegue.aws.score_events import read_created
 from despliegue.aws.settings import ScoreSettings
-from despliegue.models.folder import fingerprint
+from despliegue.models import ModelRepository
 from despliegue_cli.inbox import REGION, RESULTS, answers, end_with_parent, queues
 
 BATCH_SIZE: Final = 1
@@ -58,13 +58,14 @@ class Poller:
 
     def __init__(self, settings: ScoreSettings) -> None:
         self._settings = settings
+        self._s3 = boto3.client("s3", endpoint_url=settings.endpoint)
         self._sqs = boto3.client("sqs", endpoint_url=settings.endpoint)
-        self._function = ScoreFunction.start(settings)
-        self._made_from = self._seen = fingerprint(settings.models)
+        self._repository = ModelRepository(settings.models)
+        self._function = ScoreFunction.start(settings, self._repository)
 
     def poll(self) -> None:
         """Receive once from each queue, and work off what came."""
-        self._follow()
+        self._repository.refresh()
         done = self._deliver(queues.SCORE, self._function.handle, WAIT_SECONDS)
         self._deliver(queues.FAILED, self._function.fail, 0)
         self._tell(done)
@@ -73,21 +74,15 @@ class Poller:
         """One line on each file: its notice or, as the same file again makes none, that there was nothing to do."""
         told = set()
         for message in self._receive(queues.NOTICE, 10, 0):
-            detail = json.loads(message["Body"])["detail"]
-            print(notice(detail, self._settings.endpoint), flush=True)
-            told.add(detail["input"]["key"])
             self._delete(queues.NOTICE, message)
+            detail = json.loads(message["Body"])["detail"]
+            told.add(detail["input"]["key"])
+            # The notice leaves out the words of an error.
+            report = self._s3.get_object(Bucket=RESULTS, Key=detail["report"]["key"])["Body"].read()
+            print(notice(detail, json.loads(report)["error"], self._settings.endpoint), flush=True)
         for created in chain.from_iterable(read_created(json.loads(message["Body"])) for message in done):
             if created.key not in told and not created.is_folder_marker:
                 print(f"{created.key}: nothing new", flush=True)
-
-    def _follow(self) -> None:
-        """Begin anew, as a deployment does, where models changed and are not just being copied."""
-        now = fingerprint(self._settings.models)
-        if now != self._made_from and now == self._seen:
-            self._function = ScoreFunction.start(self._settings)
-            self._made_from = now
-        self._seen = now
 
     def _deliver(self, queue: str, handler: Handler, wait: int) -> Sequence[Mapping[str, Any]]:
         """Hand on one batch; the messages that are done, which leave the queue."""
@@ -140,11 +135,12 @@ def sqs_event(queue: str, messages: Sequence[Mapping[str, Any]]) -> dict[str, An
     }
 
 
-def notice(detail: Mapping[str, Any], url: str) -> str:
+def notice(detail: Mapping[str, Any], error: str, url: str) -> str:
     """One line on a finished file.
 
     Args:
         detail: of the event that the function sends when a report is committed.
+        error: what the report says went wrong.
         url: of the inbox.
     """
     key, rows = detail["input"]["key"], detail["rows"]
@@ -152,7 +148,7 @@ def notice(detail: Mapping[str, Any], url: str) -> str:
         said = f"{rows['scored']:,} of {rows['read']:,} rows scored, {rows['rejected']:,} rejected"
         shown = detail["outputs"]["scored"]["key"]
     else:
-        said, shown = f"failed: {detail['error']}", detail["report"]["key"]
+        said, shown = f"failed: {error}", detail["report"]["key"]
     return f"{key}: {said}: {url}/{RESULTS}/{quote(shown)}"
 
 

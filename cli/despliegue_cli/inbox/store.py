@@ -11,12 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import boto3
 from flask import Flask
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from despliegue_cli.inbox import HOST, INBOX, RESULTS, command, end_with_parent, queues
 
@@ -34,12 +37,25 @@ def serve(descriptor: int) -> None:
     server = make_server(
         HOST,
         0,
-        DomainDispatcherApplication(_application),
+        only_from_here(DomainDispatcherApplication(_application)),
         threaded=True,
         request_handler=MotoRequestHandler,
         fd=descriptor,
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def only_from_here(application: WSGIApplication) -> WSGIApplication:
+    """Refuse what a page from elsewhere makes a browser send: by a name of its own that leads here, or across sites."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        host = environ.get("HTTP_HOST")
+        ours = {f"{name}:{environ['SERVER_PORT']}" for name in (HOST, "localhost")}
+        if host not in ours or environ.get("HTTP_ORIGIN", f"http://{host}") != f"http://{host}":
+            return Response("the inbox is for this machine alone\n", 403)(environ, start_response)
+        return application(environ, start_response)
+
+    return answer
 
 
 def _application(service: Any) -> Flask:

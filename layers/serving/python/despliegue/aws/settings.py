@@ -35,3 +35,39 @@ class Settings(msgspec.Struct, frozen=True):
             threads=max(1, int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")) // MEGABYTES_PER_CPU),
             snapstart=environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
         )
+
+
+class ScoreSettings(msgspec.Struct, frozen=True):
+    """What the template tells the functions that score files.
+
+    Attributes:
+        models: root of the model repository.
+        threads: threads inside one operator: the vCPUs that the memory buys.
+        inbox: name of the only bucket whose files are scored; empty for any.
+        results: name of the results bucket.
+        endpoint: where the AWS clients go; empty for AWS itself.
+        event_bus: name or ARN of the bus that hears of each file; empty for none.
+        topic_arn: the SNS topic that hears of each file; empty for none.
+    """
+
+    models: Path
+    threads: int
+    inbox: str
+    results: str
+    endpoint: str
+    event_bus: str
+    topic_arn: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """The settings in `environment`; see `template.yaml` for what sets them."""
+        common = Settings.read(environment)
+        return cls(
+            models=common.models,
+            threads=common.threads,
+            inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),
+            results=environment["DESPLIEGUE_RESULTS_BUCKET"],
+            endpoint=environment.get("DESPLIEGUE_AWS_ENDPOINT", ""),
+            event_bus=environment.get("DESPLIEGUE_EVENT_BUS", "default"),
+            topic_arn=environment.get("DESPLIEGUE_TOPIC_ARN", ""),
+        )

@@ -137,6 +137,8 @@ def _came(value: object) -> str:
 
 def _in_range(value: float, datatype: Datatype) -> bool:
     if datatype.kind == "f":
+        if abs(value) <= float(np.finfo(datatype.dtype).max):  # type: ignore[type-var]
+            return True
         # The cast decides, not a comparison: what rounds down to the largest number still is in range.
         try:
             with np.errstate(over="ignore"):

@@ -23,6 +23,8 @@ from despliegue.scoring.text_table import TextTable
 _QUOTE, _COLON, _BLANK = b'": '
 _LOOKED_AT: Final = 20
 """So many lines at the beginning tell which keys there are."""
+_LESSONS, _MOST_OTHERS = 8, 256
+"""How often, and up to how many, keys are learnt that no line at the beginning had."""
 _DIGITS: Final = 4300
 _ARRAY_OF_OBJECTS: Final = re.compile(rb"\s*\[\s*\{")
 
@@ -43,6 +45,7 @@ class JsonLinesTable(TextTable):
     def __init__(self, schema: Schema, first: Any, options: Options, *, bom: bool) -> None:
         self.splitter = Splitter()
         self._bom = bom
+        self.rows_from = len(BOM) * bom
         self._join, self._id = options.join and options.id is None, options.id
         self._positional = isinstance(first, list)
         self.names: Sequence[str] = list(first) if isinstance(first, dict) else ()
@@ -52,19 +55,19 @@ class JsonLinesTable(TextTable):
         self._keys = {name: name for name in schema.columns}
         if self.names:
             self._keys |= {feature: self.names[place] for feature, place in match_columns(schema, self.names).items()}
-        others = [name for name in self.names if name not in self._keys.values()]
-        self._type = RecordType.of(schema, self._keys, others, positional=self._positional)
-        self._width = len(schema.columns) + len(others)
-        # A key that holds what keys are told by would spoil their count.
-        if self._type is None or any('":' in json.dumps(key) for key in (*self._keys.values(), *others)):
-            self._parse: Callable[[bytes], Any] | None = None
-        else:
-            self._parse = msgspec.json.Decoder(self._type.type).decode
-        self._folded = {name.strip().casefold(): name for name in schema.columns}
+        self._lessons = _LESSONS
+        self._expect([name for name in self.names if name not in self._keys.values()])
+        self._features_by_key = {key: name for name, key in self._keys.items()}
+        self._features_by_case = {name.strip().casefold(): name for name in schema.columns}
         if self._id is not None:
             if self._positional:
                 raise UnscorableFile("lines that are arrays have no id column; expected lines that are objects")
-            one = msgspec.defstruct("Id", [("id", msgspec.Raw, msgspec.Raw(b"null"))], rename={"id": self._id})
+            try:
+                one = msgspec.defstruct("Id", [("id", msgspec.Raw, msgspec.Raw(b"null"))], rename={"id": self._id})
+            except ValueError as error:  # a quote, a backslash or a control character
+                raise UnscorableFile(
+                    f"the id column is {shorten(self._id)}, which no key of JSON Lines may be"
+                ) from error
             decode = msgspec.json.Decoder(one).decode
             self._read_id: Callable[[bytes], msgspec.Raw] = lambda row: decode(row).id  # type: ignore[attr-defined]
 
@@ -106,7 +109,9 @@ class JsonLinesTable(TextTable):
 
     def facts(self) -> dict[str, Any]:
         """What was found, for the report."""
-        return {"format": "jsonl", "rows_are": "arrays" if self._positional else "objects"}
+        missing = [name for name in self.schema.columns if self.names and self._keys[name] not in self.names]
+        rows = "arrays" if self._positional else "objects"
+        return {"format": "jsonl", "rows_are": rows, "missing_features": missing}
 
     def arrays(self, rows: Sequence[bytes]) -> dict[str, Array]:
         """The model's inputs; see `rows.Table`."""
@@ -117,6 +122,8 @@ class JsonLinesTable(TextTable):
             text = b"\n".join(rows)
             text.decode()  # msgspec leaves out values that are not looked at
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            if self._learn(rows):
+                return self.arrays(rows)
             raise InvalidRequest(str(error)) from error
         arrays, absent = self._type.arrays(records)
         # msgspec takes the last of two equal keys in silence: all keys are counted by what follows them.
@@ -147,6 +154,10 @@ class JsonLinesTable(TextTable):
             raise BadRow(f"the row is not valid JSON: {error}") from error
         return self._features(row)
 
+    def suspects(self, rows: Sequence[bytes]) -> list[int]:
+        """Rows that are no record of the features; see `rows.Table`."""
+        return [at for at, row in enumerate(rows) if not self._is_record(row)]
+
     def beginning(self, predictions: Sequence[str]) -> bytes:
         """Nothing stands before the rows but what the input has there."""
         return BOM if self._bom else b""
@@ -170,6 +181,39 @@ class JsonLinesTable(TextTable):
         bodies = [row.rstrip()[:-1].rstrip() for row in rows]
         return [body if body.endswith(bracket) else body + b"," for body in bodies]
 
+    def _expect(self, others: list[str]) -> None:
+        """Be ready to read records that have these keys beside the features'."""
+        self._others = others
+        self._type = RecordType.of(self.schema, self._keys, others, positional=self._positional)
+        self._width = len(self.schema.columns) + len(others)
+        # A key that holds what keys are told by would spoil their count.
+        if self._type is None or any('":' in json.dumps(key) for key in (*self._keys.values(), *others)):
+            self._parse: Callable[[bytes], Any] | None = None
+        else:
+            self._parse = msgspec.json.Decoder(self._type.type).decode
+
+    def _learn(self, rows: Sequence[bytes]) -> bool:
+        """Expect the keys that come up late in a file too, which is only faster; whether there were any in `rows`."""
+        if self._lessons == 0 or self._positional:
+            return False
+        self._lessons -= 1
+        keys = {key: None for row in rows if isinstance(value := _value(row), dict) for key in value}
+        known = {*self._keys.values(), *self.schema.columns, *self._others, *self.reserved}
+        new = [key for key in keys if key not in known and key.strip().casefold() not in self._features_by_case]
+        if not new or len(self._others) + len(new) > _MOST_OTHERS:
+            return False
+        self._expect([*self._others, *new])
+        return True
+
+    def _is_record(self, row: bytes) -> bool:
+        if self._parse is None:
+            return False
+        try:
+            self._parse(row)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
+
     def _slowly(self, rows: Sequence[bytes]) -> dict[str, Array]:
         try:
             records = [self.values(rows, at) for at in range(len(rows))]
@@ -183,7 +227,8 @@ class JsonLinesTable(TextTable):
         """The features in an object, whatever the case of its keys."""
         found: dict[str, Any] = {}
         for key, value in row.items():
-            name = key if key in self.schema.columns else self._folded.get(key.strip().casefold())
+            name = key if key in self.schema.columns else self._features_by_key.get(key)
+            name = name or self._features_by_case.get(key.strip().casefold())
             if key in self.reserved and key not in self.names:
                 raise BadRow(
                     f"the row has a key {shorten(key)}, which is what a prediction is called in this file", key
@@ -208,9 +253,11 @@ def _count_keys(text: bytes) -> int:
 
 def _value(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        value = json.loads(line.decode(), parse_int=_integer)
+        "".join(value if isinstance(value, dict) else ()).encode()  # a lone surrogate is part of no name
+    except (ValueError, RecursionError):
         return None
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """Parquet: read and written in batches of rows, whatever the size of the file and its row groups."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from decimal import Decimal
 from itertools import chain
 from typing import Any, BinaryIO, Final, Self, cast
@@ -20,13 +18,15 @@ from despliegue.features import Column, Schema
 from despliegue.models.model import Array
 from despliegue.scoring.columns import match_columns, match_position
 from despliegue.scoring.compression import Sink
+from despliegue.scoring.guards import Guard, GuardedSink, GuardedSource
 from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns
 
 MAGIC: Final = b"PAR1"
-BATCH_ROWS: Final = 2048
+BATCH_ROWS: Final = 1024
 _ROW_GROUP: Final = 65_536
-"""Rows of a row group that is written; it is held in memory until it is whole."""
+_ROW_GROUP_BYTES: Final = 16 * 1024 * 1024
+"""Most rows, and about the most bytes, of a row group that is written: it is held in memory until it is whole."""
 
 
 _DICTIONARY_BYTES: Final = 65_536
@@ -67,13 +67,13 @@ class ParquetTable:
         """
         if options.delimiter or options.header is not None:
             raise UnscorableFile("Parquet has no delimiter and no header; those options are for CSV")
-        self._guard = _Guard()
+        self._guard = Guard()
         source.seek(-len(MAGIC), os.SEEK_END)
         if source.read(len(MAGIC)) != MAGIC:
             raise UnscorableFile(f"the Parquet file is cut short: it does not end in {MAGIC.decode()}")
         source.seek(0)
         with self._guard.around("the file is not readable as Parquet"):
-            self._reader = read_parquet(cast("BinaryIO", _Read(source, self._guard)), batch_size=BATCH_ROWS)
+            self._reader = read_parquet(cast("BinaryIO", GuardedSource(source, self._guard)), batch_size=BATCH_ROWS)
         fields = [self._reader.schema.field(at) for at in range(len(self._reader.schema.names))]
         self._fields = fields
         self.names: Sequence[str] = [field.name for field in fields]
@@ -98,7 +98,8 @@ class ParquetTable:
 
     def facts(self) -> dict[str, Any]:
         """What was found, for the report."""
-        return {"format": "parquet", "columns": len(self.names)}
+        missing = [name for name in self.schema.columns if name not in self._places]
+        return {"format": "parquet", "columns": len(self.names), "missing_features": missing}
 
     def arrays(self, rows: Batch) -> dict[str, Array]:
         """The model's inputs; see `rows.Table`."""
@@ -110,10 +111,14 @@ class ParquetTable:
     def values(self, rows: Batch, at: int) -> dict[str, Any]:
         """The values of one row; see `rows.Table`."""
         one = rows.batch.slice(at, 1)
-        return {
-            name: _number(one.column(place).to_pylist()[0], self.schema.columns[name])
-            for name, place in self._places.items()
-        }
+        return {name: _number(one.column(place).to_pylist()[0]) for name, place in self._places.items()}
+
+    def suspects(self, rows: Batch) -> list[int]:
+        """Rows with a null where none is taken; see `rows.Table`."""
+        required = [place for name, place in self._places.items() if self.schema.columns[name].missing is None]
+        columns = [rows.batch.column(place) for place in required]
+        nulls = [column.to_pylist() for column in columns if column.null_count]
+        return sorted({at for values in nulls for at, value in enumerate(values) if value is None})
 
     def pick(self, rows: Batch, wanted: list[int]) -> Batch:
         """Only these rows."""
@@ -157,12 +162,12 @@ class ParquetTable:
             first = self._scored(empty, none)
         reader = RecordBatchReader.from_batches(first.schema, chain([first], scored))
         with self._guard.around(""):
-            sink = cast("BinaryIO", _Written(output, self._guard))
+            sink = cast("BinaryIO", GuardedSink(output, self._guard))
             write_parquet(
                 reader,
                 sink,
                 compression="snappy",
-                max_row_group_size=_ROW_GROUP,
+                max_row_group_size=max(1, min(_ROW_GROUP, _ROW_GROUP_BYTES * first.num_rows // max(1, first.nbytes))),
                 dictionary_page_size_limit=_DICTIONARY_BYTES,
             )
 
@@ -177,82 +182,6 @@ class ParquetTable:
     def _guarded(self, batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
         with self._guard.keeping():
             yield from batches
-
-
-class _Guard:
-    """Keeps what Python raised beneath arro3, which raises exceptions of its own instead."""
-
-    def __init__(self) -> None:
-        self._kept: BaseException | None = None
-
-    @contextmanager
-    def keeping(self) -> Iterator[None]:
-        try:
-            yield
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self._kept = self._kept or error
-            raise
-
-    @contextmanager
-    def around(self, trouble: str) -> Iterator[None]:
-        """Raise what was kept; what arro3 itself finds wrong is the file's fault, where `trouble` names it."""
-        try:
-            yield
-        except Exception as error:  # arro3 raises Exception itself
-            if self._kept is not None:
-                raise self._kept from None
-            if trouble:
-                raise UnscorableFile(f"{trouble}: {error}") from error
-            raise
-        except BaseException as error:
-            # A Rust panic is no Exception: a damaged file can cause one.
-            if trouble and type(error).__name__ == "PanicException":
-                reason = re.sub(r"^called `Result::unwrap\(\)` on an `Err` value: ", "", str(error))
-                raise UnscorableFile(f"{trouble}: {reason}") from error
-            raise
-
-
-class _Read:
-    """A source that arro3 reads."""
-
-    def __init__(self, source: BinaryIO, guard: _Guard) -> None:
-        self._source, self._guard = source, guard
-
-    def read(self, size: int = -1) -> bytes:
-        with self._guard.keeping():
-            return self._source.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        with self._guard.keeping():
-            return self._source.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._source.tell()
-
-
-class _Written:
-    """A sink that arro3 writes: only ever forwards, though it wants to know where it is."""
-
-    def __init__(self, sink: Sink, guard: _Guard) -> None:
-        self._sink, self._guard = sink, guard
-        self._at = 0
-
-    def write(self, data: bytes) -> int:
-        with self._guard.keeping():
-            self._sink.write(data)
-        self._at += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def flush(self) -> None:
-        pass
 
 
 def to_arrow(array: Array) -> ArrowArray:
@@ -290,7 +219,7 @@ def _values(array: ArrowArray, column: Column) -> Any:
     if column.datatype.kind == "f" and not DataType.is_float32(array.type):
         array = array.cast(DataType.float64())
     if column.datatype.kind in "Ob" or array.null_count or not DataType.is_primitive(array.type):
-        values = [_number(value, column) for value in array.to_pylist()]
+        values = [_number(value) for value in array.to_pylist()]
         return np.array(values, np.float64) if column.datatype.kind == "f" else values
     return array.to_numpy()
 
@@ -303,6 +232,6 @@ def _shown(one: ArrowArray) -> Any:
         return f"unreadable: {error}"
 
 
-def _number(value: Any, column: Column) -> Any:
+def _number(value: Any) -> Any:
     """A value as JSON would have it: Decimal is none of its types."""
     return float(value) if isinstance(value, Decimal) else value

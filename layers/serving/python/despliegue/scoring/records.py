@@ -33,11 +33,13 @@ class Splitter:
     Args:
         quote: the quote character; empty where line breaks always end a record, as in JSON Lines.
         delimiter: between fields.
+        blank: whether a blank line is a record.
     """
 
-    def __init__(self, quote: bytes = b"", delimiter: bytes = b",") -> None:
+    def __init__(self, quote: bytes = b"", delimiter: bytes = b",", *, blank: bool = False) -> None:
         self._quote = quote
         self._delimiter = delimiter
+        self._blank = blank
         if quote:
             q, d = re.escape(quote), re.escape(delimiter)
             quoted = rb"%b(?:[^%b]++|%b%b)*+%b" % (q, q, q, q, q)
@@ -50,10 +52,10 @@ class Splitter:
             self._around[0, [*delimiter, *quote, _NEWLINE]] = True
             self._around[1, [*delimiter, *quote, _NEWLINE, 13]] = True
 
-    def blocks(self, source: Source) -> Iterator[bytes | Oversized]:
-        """Blocks of whole records, about `BLOCK` bytes each; together with what is oversized they are the source."""
+    def blocks(self, source: Source, size: int = BLOCK) -> Iterator[bytes | Oversized]:
+        """Blocks of whole records, about `size` bytes each; together with what is oversized they are the source."""
         rest = b""
-        while chunk := read_fully(source, BLOCK):
+        while chunk := read_fully(source, size):
             data = rest + chunk
             end = self._end_of_records(data)
             if end:
@@ -69,7 +71,7 @@ class Splitter:
             yield rest
 
     def records(self, block: bytes) -> list[bytes]:
-        """The records of a block, without line ends; blank lines are none."""
+        """The records of a block, without line ends."""
         if not self._quote or self._quote not in block:
             records = block.split(b"\n")
         elif block.count(self._quote) % 2 == 0 and (ends := self._regular_ends(block)) is not None:
@@ -80,6 +82,8 @@ class Splitter:
         if b"\r" in block:
             # All of them: a file that went through Windows twice ends its lines in two.
             records = [record.rstrip(b"\r") for record in records]
+        if self._blank:
+            return records if records[-1] else records[:-1]  # what follows the last line end is no line
         return list(filter(None, records))
 
     def holds(self, text: bytes, records: Sequence[bytes]) -> bool:
@@ -110,10 +114,6 @@ class Splitter:
         before = characters[opening[opening > 0] - 1]
         after = characters[closing[closing < len(data) - 1] + 1]
         if not (self._around[0, before].all() and self._around[1, after].all()):
-            return None
-        # A quote before an opening one must be the one that closed just there.
-        doubled = opening[1:][characters[opening[1:] - 1] == self._quote[0]]
-        if not np.isin(doubled - 1, closing).all():
             return None
         breaks = np.flatnonzero(characters == end[0])
         outside = np.searchsorted(quotes, breaks) % 2 == 0

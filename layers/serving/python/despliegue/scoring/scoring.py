@@ -18,14 +18,17 @@ from despliegue.scoring.json_lines import JsonLinesTable
 from despliegue.scoring.options import Options
 from despliegue.scoring.parquet_table import MAGIC, Batch, ParquetTable
 from despliegue.scoring.predictions import PredictionColumns, prediction_columns
-from despliegue.scoring.records import Oversized, read_fully
+from despliegue.scoring.records import BLOCK, Oversized, read_fully
 from despliegue.scoring.rows import Outputs, count, run, score_rows
 from despliegue.scoring.text_table import Block, TextTable
 
 HEAD: Final = 64 * 1024
-"""Bytes that tell what a file is; a header must end within them."""
+"""Bytes that tell what a file is; more are read where the first line is longer."""
 _MAX_ROWS: Final = 2048
 """Rows scored at a time: more are no faster, and their outputs would grow with them."""
+_MAX_VALUES: Final = 200_000
+"""Predicted values at a time: a text with many is given in shorter blocks."""
+_MIN_BLOCK: Final = 1024
 _FOREIGN: Final = {b"PK\x03\x04": "a zip archive or an Excel workbook", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _CONTENT_TYPES: Final = {"gzip": "application/gzip", "zstd": "application/zstd"}
 
@@ -102,9 +105,9 @@ class Scoring:
             opened: Source = Rewound(head, source)
             if packing:
                 opened = Decompressed(opened, packing)
-                head = read_fully(opened, HEAD)
-                opened = Rewound(head, opened)
-            table, extension = _open_text(schema, name.lower(), head, options)
+            head, whole = _beginning(opened)
+            opened = Rewound(head, opened)
+            table, extension = _open_text(schema, name.lower(), head, options, whole=whole)
         except InvalidRequest as error:
             raise UnscorableFile(str(error)) from error
         scoring = cls(model, table, opened, options, extension + compression.SUFFIXES[packing])
@@ -156,7 +159,13 @@ class Scoring:
 
     def parts(self) -> Iterator[Batch | Block]:
         """The file in parts, each for itself to be scored."""
-        return self.table.blocks() if isinstance(self.table, ParquetTable) else self.table.blocks(self._source)
+        if isinstance(self.table, ParquetTable):
+            return self.table.blocks()
+        # So long that a block has about as many rows as are scored at a time: progress is told, and time looked at,
+        # after each.
+        rows = max(1, min(_MAX_ROWS, _MAX_VALUES // max(1, len(self._none.names))))
+        row = len(self.head) // max(1, len(self.table.splitter.records(self.head)))
+        return self.table.blocks(self._source, min(BLOCK, max(_MIN_BLOCK, rows * row)))
 
     def score(self, part: Batch | Block) -> Done:
         """Score a part."""
@@ -241,7 +250,17 @@ def _oversized(line: Oversized) -> Reject:
     return Reject(1, None, reason, line.beginning.decode(errors="backslashreplace"))
 
 
-def _open_text(schema: Schema, name: str, head: bytes, options: Options) -> tuple[TextTable, str]:
+def _beginning(source: Source) -> tuple[bytes, bool]:
+    """The first bytes of a text, at least its first line if that can be a row's, and whether they are all of it."""
+    head = read_fully(source, HEAD + 1)
+    whole = len(head) <= HEAD
+    while not whole and b"\n" not in head and len(head) < MAX_RECORD:
+        more = read_fully(source, HEAD)
+        head, whole = head + more, not more
+    return head, whole
+
+
+def _open_text(schema: Schema, name: str, head: bytes, options: Options, *, whole: bool) -> tuple[TextTable, str]:
     """The table that `head` begins, and the ending that its name has, or should have."""
     stem, ending = os.path.splitext(name)
     if ending in compression.SUFFIXES.values():
@@ -261,5 +280,5 @@ def _open_text(schema: Schema, name: str, head: bytes, options: Options) -> tupl
     start = head.removeprefix(compression.BOM).lstrip()[:1]
     if ending in JsonLinesTable.extensions or (ending not in CsvTable.extensions and start in (b"{", b"[")):
         kind = JsonLinesTable
-    table = kind.open(schema, head, options, whole=len(head) < HEAD)
+    table = kind.open(schema, head, options, whole=whole)
     return table, ending if ending in kind.extensions else kind.extension

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 from despliegue.features import Schema
 from despliegue.models.model import Array
-from despliegue.scoring.compression import BOM, Source
+from despliegue.scoring.compression import Source
 from despliegue.scoring.predictions import PredictionColumns
 from despliegue.scoring.records import Oversized, Splitter
 
@@ -31,8 +31,8 @@ class TextTable(ABC):
     Attributes:
         schema: the model's columns.
         splitter: finds the records.
-        header: the record that names the columns; None where there is none.
         names: the input's columns.
+        rows_from: where the rows begin in the text, in bytes, after byte order mark and header.
         reserved: what the predictions are called, as soon as that is known.
     """
 
@@ -43,7 +43,7 @@ class TextTable(ABC):
     schema: Schema
     splitter: Splitter
     names: Sequence[str]
-    header: bytes | None = None
+    rows_from: int = 0
     reserved: frozenset[str] = frozenset()
 
     @abstractmethod
@@ -56,6 +56,10 @@ class TextTable(ABC):
 
     @abstractmethod
     def values(self, rows: Rows, at: int) -> dict[str, Any]:
+        """See `rows.Table`."""
+
+    @abstractmethod
+    def suspects(self, rows: Rows) -> list[int]:
         """See `rows.Table`."""
 
     @abstractmethod
@@ -74,15 +78,13 @@ class TextTable(ABC):
         """One row as it came."""
         return rows[at].decode(errors="backslashreplace")
 
-    def blocks(self, source: Source) -> Iterator[Block]:
-        """The file in parts of whole records."""
+    def blocks(self, source: Source, size: int) -> Iterator[Block]:
+        """The file in parts of whole records, about `size` bytes each."""
         at = 0
-        for data in self.splitter.blocks(source):
+        for data in self.splitter.blocks(source, size):
             yield Block(data, at)
             at += data.size if isinstance(data, Oversized) else len(data)
 
     def rows(self, block: Block) -> Rows:
         """The rows of a part, without the header."""
-        data = cast("bytes", block.data)
-        rows = self.splitter.records(data if block.start else data.removeprefix(BOM))
-        return rows[1:] if block.start == 0 and self.header is not None else rows
+        return self.splitter.records(cast("bytes", block.data)[max(0, self.rows_from - block.start) :])
