@@ -16,6 +16,7 @@ from rich.table import Table
 from despliegue.errors import DespliegueError
 from despliegue.models import ModelRepository
 from despliegue_cli import describe, inbox
+from despliegue_cli.add_command import add_model
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
 from despliegue_cli.score_command import score_file
 from despliegue_cli.server import ServerSettings
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 console = Console()
 
+app.command("add")(add_model)
 app.command("score")(score_file)
 
 
