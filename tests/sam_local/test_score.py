@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -33,6 +34,8 @@ def endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
+    # moto keeps what it holds for all of the process, and other tests' buckets have the same names.
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
     server.stop()
 
 
