@@ -4,7 +4,6 @@ import os
 import socket
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated, Literal
 
 import orjson
@@ -14,10 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from despliegue.errors import DespliegueError
-from despliegue.models import ModelRepository
 from despliegue_cli import describe, inbox
 from despliegue_cli.add_command import add_model
-from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
+from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models, open_repository
 from despliegue_cli.score_command import score_file
 from despliegue_cli.server import ServerSettings
 
@@ -37,7 +35,7 @@ app.command("score")(score_file)
 @app.command("list")
 def list_models(models: Models = DEFAULT_MODELS, as_json: AsJson = False) -> None:
     """List the models of the repository with their versions."""
-    repository = _open(models)
+    repository = open_repository(models)
     rows = describe.models(repository)
     for sentence in describe.strays(repository):
         print(f"warning: {sentence}", file=sys.stderr)
@@ -58,7 +56,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Show a model's signature, labels, size and digest."""
-    facts = describe.model(_open(models), name)
+    facts = describe.model(open_repository(models), name)
     if as_json:
         _print_json(facts)
         return
@@ -91,7 +89,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the repository's models over HTTP on this machine."""
-    _open(models)
+    open_repository(models)
     # Imported here: only this command needs the server.
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -117,12 +115,6 @@ def serve(
             log_level=LogLevels.warning,
             workers_kill_timeout=30,
         ).serve()
-
-
-def _open(models: Path) -> ModelRepository:
-    if not models.is_dir():
-        raise DespliegueError(f"there is no folder {models}; --models names the model repository")
-    return ModelRepository(models)
 
 
 def _free_address(host: str, port: int) -> str:

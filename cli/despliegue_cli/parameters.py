@@ -1,9 +1,12 @@
-"""The options that several commands have."""
+"""What several commands have: their options, and what those open."""
 
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+
+from despliegue.errors import DespliegueError
+from despliegue.models import ModelRepository
 
 DEFAULT_MODELS: Final = Path("layers/models")
 
@@ -17,3 +20,14 @@ Models = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def open_repository(models: Path) -> ModelRepository:
+    """The repository at `models`.
+
+    Raises:
+        DespliegueError: there is no such folder.
+    """
+    if not models.is_dir():
+        raise DespliegueError(f"there is no folder {models}; --models names the model repository")
+    return ModelRepository(models)

@@ -68,11 +68,13 @@ def prove(converted: Converted, model: Model, sample: Path) -> Proof:
     Raises:
         DespliegueError: the sample cannot be read, or has no row that both take.
     """
-    columns = read_columns(model, sample)
+    scoring = _opened(model, sample)
+    columns = _columns(scoring)
+    if not any(columns.values()):
+        raise DespliegueError(f"the sample {sample} has no rows")
     reference = converted.predict(columns)
     accepted = np.flatnonzero(reference.accepted)
     schema_columns = {name: [values[at] for at in accepted] for name, values in columns.items()}
-    scoring = _opened(model, sample)
     outputs = run(model, scoring.table.schema.arrays_from_columns(schema_columns))
     distances = np.zeros(len(accepted))
     wrong = np.zeros(len(accepted), bool)
@@ -90,13 +92,8 @@ def prove(converted: Converted, model: Model, sample: Path) -> Proof:
     return Proof(len(accepted), float(distances.max()), int(wrong.sum()), tuple((accepted[order] + 1).tolist()))
 
 
-def read_columns(model: Model, sample: Path) -> dict[str, list[Any]]:
-    """The sample's values by feature, as a request would have them: numbers, strings, None.
-
-    Raises:
-        DespliegueError: it cannot be read, or has no row that fits.
-    """
-    scoring = _opened(model, sample)
+def _columns(scoring: Scoring) -> dict[str, list[Any]]:
+    """A file's values by feature, as a request would have them: numbers, strings, None."""
     table = scoring.table
     columns: dict[str, list[Any]] = {name: [] for name in table.schema.columns}
     for part in scoring.parts():
@@ -110,8 +107,6 @@ def read_columns(model: Model, sample: Path) -> dict[str, list[Any]]:
                 found.append(values.get(name))
         if len(next(iter(columns.values()))) >= MOST_ROWS:
             break
-    if not any(columns.values()):
-        raise DespliegueError(f"the sample {sample} has no rows")
     return columns
 
 

@@ -9,9 +9,10 @@ from typing import Any, BinaryIO
 import msgspec
 
 from despliegue.errors import DespliegueError, UnscorableFile
-from despliegue.models import Model, ModelRepository
+from despliegue.models import Model
 from despliegue.scoring import Counts, Options, Scoring, TooManyRejects
 from despliegue_cli.local_files import Outputs, check_paths, opened
+from despliegue_cli.parameters import open_repository
 from despliegue_cli.workers import Workers
 
 
@@ -63,10 +64,8 @@ def score(job: Job, show: Callable[[Scored], None]) -> dict[str, Any]:
         DespliegueError: the model, an option or a path is at fault; nothing was written.
     """
     check_paths(job.source, job.output)
-    if not job.models.is_dir():
-        raise DespliegueError(f"there is no folder {job.models}; --models names the model repository")
     name, _, version = job.model.partition("@")
-    repository = ModelRepository(job.models)
+    repository = open_repository(job.models)
     model = repository.get(name, version or None)
     options = Options.read(job.options, model.manifest.scoring)
     report: dict[str, Any] = {
