@@ -25,7 +25,7 @@ KEY = "penguins/file"
 
 @pytest.fixture(scope="module")
 def body() -> bytes:
-    return random.Random(0).randbytes(3 * WINDOW + 12_345)
+    return random.Random(0).randbytes(6 * WINDOW + 12_345)
 
 
 def gets(aws: Aws) -> int:

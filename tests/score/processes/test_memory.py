@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 KEY = "penguins/birds.csv"
 MEGABYTES = 1000 if os.environ.get("SOAK") == "1" else 200
-MOST = 150 * 1024 * 1024
+MOST = (150 - 45) * 1024 * 1024
+"""Of the budget of 150 MiB, what is the process's own: the rest is the libraries' files."""
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from despliegue.aws.clients import Client, status_of
 
-WINDOW: Final = 4 * 1024 * 1024
+WINDOW: Final = 2 * 1024 * 1024
 """Bytes of one ranged GET where a file is read in order; one is held, and the next one is fetched meanwhile."""
 SMALL_WINDOW: Final = 256 * 1024
 SMALL_WINDOWS: Final = 64
 """Bytes of one GET, and how many are held, where it is not: Parquet is read page by page of every column in turn."""
 _CHUNK: Final = 64 * 1024
-PART: Final = 8 * 1024 * 1024
-"""Bytes of one part of an upload. The parts of an object make its ETag, so another size here is another ETag."""
+PART: Final = 5 * 1024 * 1024
+"""Bytes of one part of an upload, the least S3 takes. The parts make an object's ETag: another size, another ETag."""
 
 
 class Superseded(Exception):
