@@ -48,7 +48,7 @@ def test_a_kill_at_a_random_moment_and_a_retry_leave_what_an_undisturbed_run_lea
     seconds = worker.run(event)["seconds"]
     report, whole = without_timings(aws), aws.results()
     scored, rejects = aws.result("scored.csv"), aws.result("rejects.jsonl")
-    assert report["outputs"]["scored"]["etag"].endswith("-3")
+    assert report["outputs"]["scored"]["etag"].endswith("-4")
     assert len(rejects.splitlines()) == 2
     killed = 0
 
