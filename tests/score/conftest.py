@@ -289,5 +289,5 @@ def many() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def several_parts(many: Callable[..., bytes]) -> bytes:
-    """20,000 penguins, two of them rejected, in more than 15 MiB: what is scored is uploaded in four parts."""
+    """20,000 penguins, two of them rejected, in more than 16 MiB: what is scored is uploaded in four parts."""
     return many(20_000, 800)
