@@ -25,7 +25,7 @@ def add_model(
     as_json: AsJson = False,
 ) -> None:
     """Put a trained model into the repository, proven on a sample to predict what it did."""
-    from despliegue_cli.package import UNVERIFIED, add  # here: only this command needs what converts
+    from despliegue_cli.packages.add import UNVERIFIED, add  # here: only this command needs what converts
 
     added = add(path, models, name=name, version=version, sample=sample, trust=trust, description=description)
     if as_json:

@@ -16,6 +16,9 @@ except ImportError:
     from hashlib import sha256
 
 FILE_NAME = "manifest.json"
+FORMAT = 1
+"""The version of the form of `manifest.json`, which `docs/manifest.schema.json` describes. Fields are only added to it:
+a higher one is for what an older Despliegue would understand wrongly."""
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -40,6 +43,26 @@ class StoredFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a package compared with the model that it was made from.
+
+    Attributes:
+        rows: of the sample, that both predicted.
+        made_up: further rows, with missing values, boundaries and unseen categories, that both predicted.
+        labels: of how many of them the labels differ, but for ties.
+        difference: the largest between numbers, relative to the largest of their output.
+        tolerance: what was allowed.
+        accepted: whether a person took it although it differs by more.
+    """
+
+    rows: int
+    made_up: int = 0
+    labels: int = 0
+    difference: float = 0.0
+    tolerance: float = 0.0
+    accepted: bool = False
+
+
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The manifest of one version of a model; every field may be empty.
 
@@ -48,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
         features: the columns of the input matrix, or the inputs, in order.
         labels: the classes, in the order of the probability columns.
         source: where the model came from: framework, versions, training script.
+        verification: how it compared with what it was made from; None where nobody compared it.
         scoring: options for files, as text by name (`despliegue.scoring.Options`), where who sends one says nothing.
         example: a request that may be shown to anyone: nested values for each input, by name.
         files: every file of the model, by its path relative to the version's folder.
@@ -57,6 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     features: tuple[Feature, ...] = ()
     labels: tuple[str, ...] = ()
     source: dict[str, str] = {}
+    verification: Verification | None = None
     scoring: dict[str, str] = {}
     example: dict[str, Any] = {}
     files: dict[str, StoredFile] = {}
@@ -64,7 +89,10 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def digest(self) -> str:
         """SHA-256 in hex over everything above, and so over the digest of every file: it names the package."""
-        return _digest(msgspec.to_builtins(self))
+        return _digest(self._document())
+
+    def _document(self) -> dict[str, Any]:
+        return {"format": FORMAT, **msgspec.to_builtins(self)}
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -81,6 +109,11 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
             return cls()
         # Over what was stored, not what was understood, so that a field of a later version breaks nothing here.
         digest = document.pop("digest", None)
+        form = document.get("format", FORMAT)
+        if not isinstance(form, int) or form > FORMAT:
+            raise ModelNotReady(
+                f"{FILE_NAME} is of format {shorten(form)}; this Despliegue knows those up to {FORMAT}: update it"
+            )
         if digest not in (None, actual := _digest(document)):
             raise ModelNotReady(
                 f"{FILE_NAME} was changed after it was written: its digest is {actual}, not {shorten(digest)}"
@@ -118,7 +151,7 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
     def write(self, folder: Path) -> None:
         """Describe the files in `folder` and write `manifest.json` beside them; same input, same bytes."""
         described = self.describe(folder)
-        document: dict[str, Any] = {"digest": described.digest, **msgspec.to_builtins(described)}
+        document: dict[str, Any] = {"digest": described.digest, **described._document()}
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         (folder / FILE_NAME).write_bytes(text)
 

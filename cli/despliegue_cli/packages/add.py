@@ -12,7 +12,7 @@ from despliegue.errors import DespliegueError, ModelNotFound
 from despliegue.models import Manifest, Model, ModelRepository, SessionSettings
 from despliegue.models.repository import NAME_PATTERN
 from despliegue_cli.convert import Converted, convert
-from despliegue_cli.proof import Proof, prove
+from despliegue_cli.packages.proof import Proof, prove
 
 UNVERIFIED: Final = "not compared with its original: no sample was given"
 
