@@ -75,6 +75,13 @@ def serve(
     limits: Annotated[
         Literal["none", "lambda"], typer.Option(help="lambda refuses what the cloud would: size and time.")
     ] = "none",
+    default_model: Annotated[
+        str,
+        typer.Option(
+            envvar="DESPLIEGUE_DEFAULT_MODEL",
+            help="The model, or model@version, that /invocations means where there are several.",
+        ),
+    ] = "",
     with_inbox: Annotated[
         bool, typer.Option("--inbox", help="Also score files that are dropped into a local S3, emptied at stop.")
     ] = False,
@@ -100,7 +107,10 @@ def serve(
         listener = stack.enter_context(inbox.listen(inbox_port, port)) if with_inbox or inbox_port else None
         address = _free_address(host, port)
         reached = listener.getsockname()[1] if listener else 0
-        ServerSettings(str(models.resolve()), address, port, api_key, limits, reached).write(os.environ)
+        settings = ServerSettings(
+            str(models.resolve()), address, port, api_key, limits, reached, default_model=default_model
+        )
+        settings.write(os.environ)
         if listener:
             stack.enter_context(inbox.running(models.resolve(), listener))
         Server(

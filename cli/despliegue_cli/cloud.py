@@ -8,10 +8,10 @@ from despliegue.aws.gateway import MAX_ENVELOPE, write_envelope
 from despliegue.errors import PayloadTooLarge
 from despliegue.http import Outcome, Request, Response
 from despliegue.http.messages import error_response
+from despliegue.http.openapi import gateway
 from despliegue.http.service import error_reply
 
-NO_KEY = "no valid API key came: expected a key of this API, with quota left to it, in the header x-api-key"
-"""API Gateway's answer, as template.yaml words it."""
+NO_KEY = gateway.NO_KEY
 TIMEOUT_SECONDS = 28
 """The deployed function's."""
 _AROUND_A_BODY = 4096

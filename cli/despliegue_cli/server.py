@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-import numpy as np
 import orjson
 
 from despliegue.asgi import Application, Limits, Service
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService
 from despliegue.models import Model, ModelRepository
+from despliegue.protocols.infer_client import example_values, plain_request
 from despliegue_cli import inbox
 from despliegue_cli.cloud import KeyedService, LambdaService
 from despliegue_cli.describe import strays
@@ -38,6 +38,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
         api_key: what callers must send in x-api-key; empty for none.
         limits: `lambda` to refuse what the cloud would; else empty.
         inbox: the port of the inbox; 0 for none.
+        default_model: `name` or `name@version` that `/invocations` means; empty for the only model.
     """
 
     models: str
@@ -46,6 +47,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     api_key: str = ""
     limits: str = ""
     inbox: int = 0
+    default_model: str = ""
 
     def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
         """Put the settings where the worker, a new process, finds them."""
@@ -69,7 +71,9 @@ def create_application() -> Application:
         for task in tasks:
             task.cancel()
 
-    service: Service = InferenceService(repository)
+    service: Service = InferenceService(
+        repository, default_model=settings.default_model, auth="ApiKey" if settings.api_key else ""
+    )
     if settings.limits == "lambda":
         service = LambdaService(service)
     if settings.api_key:
@@ -133,13 +137,6 @@ def greeting(repository: ModelRepository, where: str, *, keyed: bool = False) ->
 
 def curl(model: Model, where: str, *, keyed: bool = False) -> str:
     """A call with the manifest's example, or with a row of zeros where it has none that fits."""
-    inputs = []
-    for name, zeros in model.zeros().items():
-        spec = model.signature.inputs[name]
-        data = model.manifest.example.get(name)
-        if data is None or not spec.fits(np.shape(data)):
-            data = zeros.tolist()
-        inputs.append({"name": name, "shape": list(np.shape(data)), "datatype": spec.datatype.name, "data": data})
-    body = shlex.quote(orjson.dumps({"inputs": inputs}).decode())
+    body = shlex.quote(orjson.dumps(plain_request(model, example_values(model))).decode())
     key = ' -H "x-api-key: $KEY"' if keyed else ""
     return f"curl -s {where}/v2/models/{model.name}/infer{key} -H 'Content-Type: application/json' -d {body}"

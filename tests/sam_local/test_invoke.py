@@ -12,6 +12,7 @@ EVENTS = Path(__file__).parents[2] / "events" / "predict"
 
 # The statuses of those that are not answered with 200.
 REFUSED = {
+    "http-invocations": 400,
     "http-load": 501,
     "http-logging": 501,
     "invalid-base64": 400,
@@ -25,6 +26,7 @@ REFUSED = {
     "invalid-utf8": 400,
     "invalid-value": 400,
     "not-an-api-event": 400,
+    "rest-invocations": 400,
     "rest-load": 501,
     "rest-logging": 501,
     "unknown-model": 404,
@@ -43,10 +45,14 @@ def assert_answered_as_named(event: str, reply: httpx.Response) -> None:
         assert [output["datatype"] for output in header["outputs"]] == ["BYTES", "FP32"]
         assert np.frombuffer(reply.content[-8:], "<f4").sum() == pytest.approx(1)
         return
+    if event.endswith(("-csv", "-version")) and "model-version" not in event:
+        assert reply.headers["content-type"].startswith("text/")
+        assert reply.text.strip()
+        return
     assert reply.headers["content-type"] == "application/json"
     if expected != 200:
         assert list(reply.json()) == ["error"]
-    elif "predict" in event:
+    elif "predict" in event or "invocations" in event:
         assert set(reply.json()["predictions"][0]) == {"label", "probabilities"}
     elif "infer" in event:
         assert reply.json()["model_name"] == "breast-cancer"

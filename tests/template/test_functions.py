@@ -114,7 +114,11 @@ def test_the_environment_is_what_the_library_expects(every_deployment: EveryDepl
             "DESPLIEGUE_EVENT_BUS": chosen["EventBusName"],
             "DESPLIEGUE_TOPIC_ARN": chosen["NotificationTopicArn"],
         }
-        predict = common | {"DESPLIEGUE_PRELOAD": ""}
+        predict = common | {
+            "DESPLIEGUE_PRELOAD": "",
+            "DESPLIEGUE_DEFAULT_MODEL": "",
+            "DESPLIEGUE_AUTH": chosen["AuthMode"],
+        }
         assert found == {"PredictFunction": predict, "ScoreFunction": score, "ScoreFailedFunction": score}
 
 

@@ -39,6 +39,9 @@ def test_every_parameter_refuses_what_cannot_be_meant(source: dict[str, Any]) ->
         ("PreloadModels", "birds, iris", False),
         ("PreloadModels", "../birds", False),
         ("PreloadModels", "birds@", False),
+        ("DefaultModel", "", True),
+        ("DefaultModel", "birds@2", True),
+        ("DefaultModel", "birds,iris", False),
         ("AlarmTopicArn", "arn:aws:sns:eu-west-1:123456789012:alarms", True),
         ("AlarmTopicArn", "alarms", False),
         ("StageName", "live", True),
@@ -100,8 +103,9 @@ def test_the_versions_description_names_just_the_parameters_that_change_the_func
 def test_the_versions_description_stays_within_lambdas_limit(
     source: dict[str, Any], deploy: Callable[..., dict[str, Any]]
 ) -> None:
-    longest = "m" * source["Parameters"]["PreloadModels"]["MaxLength"]
-    deployed = deploy(PreloadModels=longest, MemorySize="10240", Architecture="x86_64", LogLevel="CRITICAL")
+    longest, default = ("m" * source["Parameters"][name]["MaxLength"] for name in ("PreloadModels", "DefaultModel"))
+    names = {"PreloadModels": longest, "DefaultModel": default}
+    deployed = deploy(**names, MemorySize="10240", Architecture="x86_64", LogLevel="CRITICAL")
     [version] = [each for each in deployed["Resources"].values() if each["Type"] == "AWS::Lambda::Version"]
     assert version["Properties"]["FunctionName"] == {"Ref": "PredictFunction"}
     assert longest in version["Properties"]["Description"]
@@ -122,6 +126,8 @@ def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
         ("Architecture", "arm64", ["Architectures"], ["arm64"]),
         ("LogLevel", "DEBUG", ["Environment", "Variables", "POWERTOOLS_LOG_LEVEL"], "DEBUG"),
         ("PreloadModels", "birds@2", ["Environment", "Variables", "DESPLIEGUE_PRELOAD"], "birds@2"),
+        ("DefaultModel", "birds@2", ["Environment", "Variables", "DESPLIEGUE_DEFAULT_MODEL"], "birds@2"),
+        ("AuthMode", "Iam", ["Environment", "Variables", "DESPLIEGUE_AUTH"], "Iam"),
         ("ReservedConcurrency", "7", ["ReservedConcurrentExecutions"], "7"),
         ("SnapStart", "On", ["SnapStart", "ApplyOn"], "PublishedVersions"),
     ],

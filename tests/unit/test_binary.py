@@ -123,10 +123,9 @@ def test_a_raw_body_is_the_one_input(
     add_model: AddModel, repository: ModelRepository, declared: str, body: bytes, shape: list[int]
 ) -> None:
     add_model(ONE_INPUT.format(declared))
+    headers = {"inference-header-content-length": "0"} | ({} if body else {"content-type": "application/octet-stream"})
 
-    response = InferenceService(repository).handle(
-        Request("POST", INFER, {"inference-header-content-length": "0"}, body)
-    )
+    response = InferenceService(repository).handle(Request("POST", INFER, headers, body))
 
     document, raw = split(response)
     assert document["outputs"][0]["shape"] == shape
@@ -152,6 +151,29 @@ def test_a_raw_body_that_does_not_fit(
 
     response = InferenceService(repository).handle(
         Request("POST", INFER, {"inference-header-content-length": "0"}, body)
+    )
+
+    assert says in error(response)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "says"),
+    [
+        ({}, b"", "the body is empty; expected a tensor's bytes, or content type application/octet-stream"),
+        (
+            {"content-type": "application/json"},
+            bytes(12),
+            "content type is application/json, but the length of the JSON",
+        ),
+    ],
+)
+def test_what_does_not_say_that_it_is_a_raw_tensor_is_none(
+    add_model: AddModel, repository: ModelRepository, headers: dict[str, str], body: bytes, says: str
+) -> None:
+    add_model(ONE_INPUT.format("float[N, 3]"))
+
+    response = InferenceService(repository).handle(
+        Request("POST", INFER, {"inference-header-content-length": "0", **headers}, body)
     )
 
     assert says in error(response)

@@ -244,6 +244,17 @@ def test_threads_are_the_vcpus_that_the_memory_buys(start: Start) -> None:
     assert [threads(size) for size in ("128", "1769", "3537", "3538", "10240")] == [1, 1, 1, 2, 5]
 
 
+@pytest.mark.parametrize(("auth", "security"), [("ApiKey", [{"apiKey": []}]), ("Iam", [{"sigv4": []}]), ("", None)])
+def test_the_documents_tell_what_the_template_asks_for(
+    start: Start, load_event: LoadEvent, auth: str, security: Any
+) -> None:
+    for name in ("rest-openapi", "http-model-openapi"):
+        envelope = start(DESPLIEGUE_AUTH=auth).handler(load_event(name), CONTEXT)
+
+        assert envelope["statusCode"] == 200
+        assert json.loads(envelope["body"]).get("security") == security
+
+
 def test_a_snapshot_holds_the_core_warm_but_counts_nothing(
     start: Start,
     load_event: LoadEvent,

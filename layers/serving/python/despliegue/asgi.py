@@ -91,7 +91,9 @@ class Application:
             _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
         elif response.status >= 500:
             _log.error("request %s failed: %s", request.id, response.body.decode())
-        headers = {**response.headers, "content-length": str(len(response.body))}
+        headers = dict(response.headers)
+        if response.status != 304:  # which would have to say how long the document is that it does not send
+            headers["content-length"] = str(len(response.body))
         await send(
             {
                 "type": "http.response.start",

@@ -29,7 +29,8 @@ class PredictFunction:
     def start(cls, settings: Settings) -> Self:
         """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
         repository = ModelRepository(settings.models, SessionSettings(threads=settings.threads))
-        function = cls(InferenceService(repository), Observability())
+        service = InferenceService(repository, default_model=settings.default_model, auth=settings.auth)
+        function = cls(service, Observability())
         only = () if settings.preload else tuple(filter(None, [repository.only_model()]))
         for problem in repository.preload(settings.preload or only, within=PRELOAD_SECONDS):
             function.observability.logger.warning("model not loaded at init", extra={"problem": problem})

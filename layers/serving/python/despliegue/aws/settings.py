@@ -6,8 +6,12 @@ from typing import Final, Self
 
 import msgspec
 
+from despliegue.http.served import Auth
+
 MEGABYTES_PER_CPU: Final = 1769
 """Memory that buys one vCPU (AWS Lambda developer guide, "Configure Lambda function memory")."""
+
+_AUTH: Final[dict[str, Auth]] = {"ApiKey": "ApiKey", "Iam": "Iam"}
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -16,14 +20,18 @@ class Settings(msgspec.Struct, frozen=True):
     Attributes:
         models: root of the model repository.
         preload: `name` or `name@version` each, loaded at init; empty for the repository's only model, if it has one.
+        default_model: `name` or `name@version` that `/invocations` means; empty for the repository's only model.
         threads: threads inside one operator: the vCPUs that the memory buys.
         snapstart: whether a snapshot is taken after init.
+        auth: what API Gateway asks callers to prove.
     """
 
     models: Path
     preload: tuple[str, ...]
+    default_model: str
     threads: int
     snapstart: bool
+    auth: Auth
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -32,8 +40,10 @@ class Settings(msgspec.Struct, frozen=True):
         return cls(
             models=Path(environment.get("DESPLIEGUE_MODELS", "/opt/models")),
             preload=tuple(name.strip() for name in names if name.strip()),
+            default_model=environment.get("DESPLIEGUE_DEFAULT_MODEL", ""),
             threads=max(1, int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")) // MEGABYTES_PER_CPU),
             snapstart=environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
+            auth=_AUTH.get(environment.get("DESPLIEGUE_AUTH", ""), ""),
         )
 
 

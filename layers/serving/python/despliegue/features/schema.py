@@ -1,6 +1,7 @@
 """Which columns a model takes, and columns → its inputs. Read off its signature and what its manifest says of it."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
@@ -163,6 +164,13 @@ def listed(names: Iterable[str]) -> str:
     found = list(names)
     text = ", ".join(f"'{name}'" for name in found[:_LISTED])
     return f"{text} and {len(found) - _LISTED:,} more" if len(found) > _LISTED else text
+
+
+def repeated(names: Sequence[str]) -> str | None:
+    """A name that is there more than once; None where all differ."""
+    if len(set(names)) == len(names):
+        return None
+    return Counter(names).most_common(1)[0][0]
 
 
 def _all_unset(values: Values) -> bool:

@@ -54,6 +54,8 @@ def deflate(request: Request, response: Response) -> None:
     packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)
     response.body = packer.compress(response.body) + packer.flush()
     response.headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+    if tag := response.headers.get("etag"):
+        response.headers["etag"] = tag.removesuffix('"') + '-gzip"'  # a strong one stands for the very bytes
 
 
 def _accepts_gzip(header: str) -> bool:

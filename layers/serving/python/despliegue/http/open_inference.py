@@ -169,4 +169,19 @@ def _form(request: Request) -> tuple[str, int | None]:
         return content_type, None
     if not (length.isascii() and length.isdecimal() and len(length) < 16):
         raise InvalidRequest(f"the length of the JSON is {shorten(length)}; expected an integer ≥ 0")
+    if not int(length):
+        _check_raw(request, content_type)
     return content_type, int(length)
+
+
+def _check_raw(request: Request, content_type: str) -> None:
+    """Refuse as a tensor's bytes what says that it is JSON, and nothing at all of which nothing is said.
+
+    Raises:
+        InvalidRequest: it is.
+    """
+    said = request.headers.get("content-type")
+    if said and content_type == JSON:
+        raise InvalidRequest(f"content type is {JSON}, but the length of the JSON is 0; a tensor's bytes are {BINARY}")
+    if not said and not request.body:
+        raise InvalidRequest(f"the body is empty; expected a tensor's bytes, or content type {BINARY} if it has none")

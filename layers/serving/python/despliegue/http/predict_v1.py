@@ -1,13 +1,23 @@
 """The endpoints of the V1 protocol of KServe and TensorFlow Serving. Source: kserve.github.io, "V1 Protocol"."""
 
+from __future__ import annotations
+
 import time
+from typing import TYPE_CHECKING
 
 import orjson
 
 from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady, NotSupported
 from despliegue.http.messages import Outcome, Request, Response
 from despliegue.http.open_inference import load, reply, require_json
-from despliegue.http.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from despliegue.http.served import Served
+    from despliegue.models import Model
+    from despliegue.models.model import Array
+    from despliegue.protocols.predict_v1 import Decoder
 
 
 def model_status(
@@ -25,26 +35,39 @@ def model_status(
 def predict(served: Served, request: Request, outcome: Outcome, model: str, version: str | None = None) -> Response:
     """POST /v1/models/{model}[/versions/{version}]:predict."""
     # Here, not above: what decodes records is a fiftieth of a cold start, and many services are never asked for it.
-    from despliegue.protocols.predict_v1 import decoder_of, encode_response
-    from despliegue.protocols.row_tensors import count_rows
+    from despliegue.protocols.predict_v1 import encode_response
 
     require_json(request)
     found = load(served, outcome, model, version)
+    body = predict_rows(found, outcome, lambda decoder: decoder.decode(request.body), encode_response)
+    return Response(200, body, outcome=outcome)
+
+
+def predict_rows(
+    model: Model,
+    outcome: Outcome,
+    decode: Callable[[Decoder], dict[str, Array]],
+    encode: Callable[[Model, Mapping[str, Array], int], bytes],
+) -> bytes:
+    """The body of the reply to rows, whatever they and it are written in; `outcome` learns how many, and the times."""
+    from despliegue.protocols.predict_v1 import decoder_of
+    from despliegue.protocols.row_tensors import count_rows
+
     started = time.perf_counter_ns()
-    decoder = decoder_of(found)
-    inputs = decoder.decode(request.body)
+    decoder = decoder_of(model)
+    inputs = decode(decoder)
     rows = count_rows(inputs, decoder.schema)
     ready = time.perf_counter_ns()
     outcome.durations = (ready - started, 0, 0)
-    names = list(found.signature.outputs)
+    names = list(model.signature.outputs)
     try:
-        arrays = found.run(inputs, names)
+        arrays = model.run(inputs, names)
     except InferenceError as error:
         if rows:
             raise
         raise InvalidRequest(f"there is no row, which the model does not take: {error}") from error
     ran = time.perf_counter_ns()
-    body = encode_response(found, dict(zip(names, arrays, strict=True)), rows)
+    body = encode(model, dict(zip(names, arrays, strict=True)), rows)
     outcome.rows = rows
     outcome.durations = (ready - started, ran - ready, time.perf_counter_ns() - ran)
-    return Response(200, body, outcome=outcome)
+    return body

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Concatenate, Final, NamedTuple
 
 from despliegue.errors import MethodNotAllowed, PathNotFound, shorten
-from despliegue.http import open_inference, predict_v1
+from despliegue.http import documents, invocations, open_inference, predict_v1
 from despliegue.http.messages import Outcome, Request, Response
 from despliegue.http.served import Served
 
@@ -47,6 +47,14 @@ ROUTES: Final = (
     Route("/v2/logging", {"GET": open_inference.not_served, "POST": open_inference.not_served}),
     Route("/v2/systemsharedmemory/status", {"GET": open_inference.not_served}),
     Route("/v2/cudasharedmemory/status", {"GET": open_inference.not_served}),
+    Route("/invocations", {"POST": invocations.invoke}),
+    Route("/models/{model}/invocations", {"POST": invocations.invoke}),
+    Route("/ping", {"GET": invocations.ping}),
+    Route("/health", {"GET": invocations.ping}),
+    Route("/version", {"GET": invocations.version}),
+    Route("/openapi.json", {"GET": documents.service_openapi}),
+    Route("/v2/models/{model}/openapi.json", {"GET": documents.model_openapi}),
+    Route("/v2/models/{model}/versions/{version}/openapi.json", {"GET": documents.model_openapi}),
 )
 
 _BY_LENGTH: Final[dict[int, list[tuple[list[tuple[str, str]], dict[str, Call]]]]] = {}

@@ -6,7 +6,7 @@ from despliegue import errors
 from despliegue.http.compression import deflate, inflate
 from despliegue.http.messages import Outcome, Request, Response, error_response
 from despliegue.http.routes import find_route
-from despliegue.http.served import Served
+from despliegue.http.served import Auth, Served
 from despliegue.http.statistics import Statistics
 from despliegue.models import ModelRepository
 
@@ -24,15 +24,23 @@ _STATUS: Final[dict[type[errors.DespliegueError], int]] = {
 
 
 class InferenceService:
-    """Serves the models of a repository. Safe to call from several threads."""
+    """Serves the models of a repository. Safe to call from several threads.
 
-    def __init__(self, repository: ModelRepository) -> None:
+    Args:
+        repository: the models.
+        default_model: `name` or `name@version` that `/invocations` means; empty for the only model.
+        auth: what callers must prove to whoever stands before it, for the documents: nothing is checked here.
+    """
+
+    def __init__(self, repository: ModelRepository, default_model: str = "", auth: Auth = "") -> None:
         self.repository = repository
+        self._default_model = default_model
+        self._auth = auth
         self.reset()
 
     def reset(self) -> None:
         """Begin to count anew."""
-        self._served = Served(self.repository, Statistics())
+        self._served = Served(self.repository, Statistics(), self._default_model, self._auth)
 
     def handle(self, request: Request) -> Response:
         """The response to `request`. Never raises: every failure is a response of the contract's form."""

@@ -33,7 +33,7 @@ def parse_object(body: bytes) -> JsonObject:
         # A parser for each document: its lazy objects live in the parser, and it is made in a tenth of a microsecond.
         document = simdjson.Parser().parse(body)
     except (ValueError, RuntimeError):
-        document = _parse_slowly(body)
+        document = parse_slowly(body)
     if not isinstance(document, OBJECTS):
         raise InvalidRequest(f"the body is {type_name(document)}; expected a JSON object")
     return document
@@ -113,7 +113,7 @@ def occurrences(body: bytes, character: str) -> int:
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))  # ten times as fast on long bodies
 
 
-def _parse_slowly(body: bytes) -> Any:
+def parse_slowly(body: bytes) -> Any:
     """Parse what simdjson refused: to accept numbers that it cannot hold, or to say clearly what is wrong.
 
     Python's parser reads numbers too large for a double, such as 1e999, as infinity, which is how infinities travel in

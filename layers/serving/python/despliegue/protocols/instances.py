@@ -53,7 +53,7 @@ def decode_instances(value: Any, schema: Schema, body: bytes) -> dict[str, Array
         if (came := type_name(row)) != form and "an object" in (form, came):
             raise InvalidRequest(f"row {number:,} is {came}, but row 0 is {form}; expected all rows alike")
     if form == "an object":
-        _check_size(len(rows), schema, body)
+        check_size(len(rows), schema, body)
         return _decode_records(rows, schema)
     if schema.columns and (form == "an array" or schema.matrix is not None):
         return schema.arrays_from_columns(_columns_of_rows(rows, schema))
@@ -94,12 +94,17 @@ def decode_inputs(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
     if matrix and not by_column:
         return decode_instances(given[matrix], schema, body)
     if by_column:
-        _check_size(max(map(len, given.values()), default=0), schema, body)
+        check_size(max(map(len, given.values()), default=0), schema, body)
         return schema.arrays_from_columns({name: _flat(plain(data), name) for name, data in given.items()})
     return decode_tensors(given, schema)
 
 
-def _check_size(rows: int, schema: Schema, body: bytes) -> None:
+def check_size(rows: int, schema: Schema, body: bytes) -> None:
+    """Refuse rows that come to more values than their body may stand for.
+
+    Raises:
+        PayloadTooLarge: they do.
+    """
     if rows * len(schema.columns) > (limit := max_values(body)):
         raise PayloadTooLarge(
             f"{rows:,} rows of {len(schema.columns):,} features are over the {limit:,} values that a body of"

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from despliegue.errors import InvalidRequest, ModelNotReady, NotSupported
-from despliegue.features import Classification, RecordType, Regression, Schema, read_predictions
+from despliegue.features import Classification, Predictions, RecordType, Regression, Schema, read_predictions
 from despliegue.models import Model
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
@@ -42,7 +42,7 @@ class Decoder:
         Raises:
             InvalidRequest: `body` is not valid JSON, or does not fit the protocol or the model.
         """
-        arrays = self._decode_records(body)
+        arrays = self.decode_records(body)
         return self.decode_carefully(body) if arrays is None else arrays
 
     def decode_carefully(self, body: bytes) -> dict[str, Array]:
@@ -60,7 +60,7 @@ class Decoder:
             return decode_instances(document["instances"], self.schema, body)
         return decode_inputs(document["inputs"], self.schema, body)
 
-    def _decode_records(self, body: bytes) -> dict[str, Array] | None:
+    def decode_records(self, body: bytes) -> dict[str, Array] | None:
         """The inputs from well-formed records at full speed, or None where the careful way must decide."""
         start = _RECORDS.match(body) if self._records is not None else None
         if start is None or self._records is None:
@@ -97,33 +97,50 @@ def decoder_of(model: Model) -> Decoder:
 
 
 def encode_response(model: Model, outputs: Mapping[str, Array], rows: int) -> bytes:
-    """The reply: `{"predictions": […]}`, an item for each row.
+    """The reply: `{"predictions": […]}`, an item for each row as `encode_rows` gives it.
+
+    Raises:
+        NotSupported: as `encode_rows`.
+    """
+    return b'{"predictions":[' + b",".join(encode_rows(model, outputs, rows)) + b"]}"
+
+
+def encode_rows(model: Model, outputs: Mapping[str, Array], rows: int) -> list[bytes]:
+    """The prediction of each row, in JSON.
 
     A number for a regressor, label and probabilities for a classifier, else an object of all outputs. NaN is null,
     ±Infinity ±1e999.
 
     Raises:
-        NotSupported: an output does not have a value for each row, or no form in JSON.
+        NotSupported: an output does not have a value for each row, or no form in text.
+    """
+    predictions = predictions_of(model, outputs, rows)
+    match predictions:
+        case Regression():
+            return texts_of(predictions.values)
+        case Classification():
+            return _classes(predictions)
+        case _:
+            names, columns = list(predictions.arrays), map(texts_of, predictions.arrays.values())
+            return _filled(b"{%b}" % b",".join(_key(name) + b":%b" for name in names), zip(*columns, strict=True))
+
+
+def predictions_of(model: Model, outputs: Mapping[str, Array], rows: int) -> Predictions:
+    """What all outputs of a model are, for a reply in text.
+
+    Raises:
+        NotSupported: an output does not have a value for each row, or no form in text.
     """
     for name in outputs:
         if not (datatype := model.signature.outputs[name].datatype).in_json:
             raise NotSupported(f"output '{name}' is {datatype.name}, which JSON does not hold", subject=name)
-    predictions = read_predictions(outputs, rows, model.manifest.labels, model.labels)
-    match predictions:
-        case Regression():
-            texts = _texts(predictions.values)
-        case Classification():
-            texts = _classes(predictions)
-        case _:
-            names, columns = list(predictions.arrays), map(_texts, predictions.arrays.values())
-            texts = _filled(b"{%b}" % b",".join(_key(name) + b":%b" for name in names), zip(*columns, strict=True))
-    return b'{"predictions":[' + b",".join(texts) + b"]}"
+    return read_predictions(outputs, rows, model.manifest.labels, model.labels)
 
 
 def _classes(predictions: Classification) -> list[bytes]:
     fields = b",".join(_key(name) + b":%b" for name in predictions.classes)
-    columns = [_texts(column) for column in predictions.probabilities.T]
-    rows = zip(_texts(predictions.labels), *columns, strict=True)
+    columns = [texts_of(column) for column in predictions.probabilities.T]
+    rows = zip(texts_of(predictions.labels), *columns, strict=True)
     return _filled(b'{"label":%b,"probabilities":{' + fields + b"}}", rows)
 
 
@@ -136,7 +153,7 @@ def _key(name: str) -> bytes:
     return orjson.dumps(name).replace(b"%", b"%%")
 
 
-def _texts(array: Array) -> list[bytes]:
+def texts_of(array: Array) -> list[bytes]:
     """`array` [N, …] as JSON, a text for each row; numbers as short as their own datatype allows."""
     if array.dtype.kind == "O":
         values = array.ravel().tolist()

@@ -9,15 +9,13 @@ import msgspec
 
 from despliegue.errors import UnscorableFile
 from despliegue.features import Schema
+from despliegue.features.text import MISSING, NUMBER
 from despliegue.scoring.columns import folded
 from despliegue.scoring.compression import BOM
 from despliegue.scoring.counts import MAX_RECORD
 from despliegue.scoring.options import Options
 from despliegue.scoring.records import Splitter
 
-MISSING: Final = frozenset({"", "na", "n/a", "nan", "-nan", "null", "none"})
-"""What stands for no number, whatever its case; pandas, R and SQL write these."""
-NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 _DELIMITERS: Final = (",", ";", "\t", "|")

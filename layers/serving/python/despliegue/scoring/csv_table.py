@@ -13,19 +13,18 @@ from arro3.io import read_csv
 
 from despliegue.errors import InvalidRequest, UnscorableFile, shorten
 from despliegue.features import Column, Schema
+from despliegue.features.text import NUMBER, read_text
 from despliegue.models.model import Array
 from despliegue.scoring.columns import match_columns, match_position
 from despliegue.scoring.compression import BOM
 from despliegue.scoring.counts import BadRow
-from despliegue.scoring.csv_dialect import DECIMAL_COMMA, MISSING, NUMBER, Dialect
+from despliegue.scoring.csv_dialect import DECIMAL_COMMA, Dialect
 from despliegue.scoring.csv_numbers import NumberReader
 from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns, texts
 from despliegue.scoring.text_table import TextTable
 
 _NUMBER_FIELD: Final = rb"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?)?"
-_INTEGER: Final = re.compile(r"([+-]?\d{1,4000})(?:\.0*)?", re.ASCII)
-_BOOLEANS: Final = {"true": True, "false": False}
 
 
 class CsvTable(TextTable):
@@ -211,24 +210,20 @@ class CsvTable(TextTable):
         Raises:
             BadRow: it is a number with the wrong decimal sign.
         """
-        kind = column.datatype.kind
-        if kind == "O":
-            return text if text or column.missing is None else None
         number = text.strip()
-        if number.casefold() in MISSING:
-            return None
-        if kind == "b":
-            return _BOOLEANS.get(number.casefold(), text)
-        if self._dialect.decimal == "," and "." not in number:
-            number = number.replace(",", ".")
-        elif ("," in number and DECIMAL_COMMA.fullmatch(number)) or ("." in number and self._dialect.decimal == ","):
-            expected = "comma" if self._dialect.decimal == "," else "point"
-            raise BadRow(
-                f"feature '{column.name}' is {shorten(text)}; expected a number with a decimal {expected}", column.name
-            )
-        if kind in "iu" and (integer := _INTEGER.fullmatch(number)):
-            return int(integer[1])
-        return float(number) if NUMBER.fullmatch(number) else text
+        if column.datatype.kind in "iuf":
+            if self._dialect.decimal == "," and "." not in number:
+                number = number.replace(",", ".")
+            elif ("," in number and DECIMAL_COMMA.fullmatch(number)) or (
+                "." in number and self._dialect.decimal == ","
+            ):
+                expected = "comma" if self._dialect.decimal == "," else "point"
+                raise BadRow(
+                    f"feature '{column.name}' is {shorten(text)}; expected a number with a decimal {expected}",
+                    column.name,
+                )
+        value = read_text(number if column.datatype.kind in "iuf" else text, column)
+        return text if isinstance(value, str) else value
 
 
 def _from_arrow(array: Any, column: Column) -> Any:

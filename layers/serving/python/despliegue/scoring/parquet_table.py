@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from itertools import chain
 from typing import Any, BinaryIO, Final, Self, cast
 
@@ -14,7 +13,7 @@ from arro3.core import Schema as ArrowSchema
 from arro3.io import read_parquet, write_parquet
 
 from despliegue.errors import UnscorableFile
-from despliegue.features import Column, Schema
+from despliegue.features import Schema, arrow
 from despliegue.models.model import Array
 from despliegue.scoring.columns import match_columns, match_position
 from despliegue.scoring.compression import Sink
@@ -86,9 +85,10 @@ class ParquetTable:
         )
         for name, place in self._places.items():
             column = self.schema.columns[name]
-            if not _suits(fields[place].type, column):
+            kind = fields[place].type
+            if not arrow.suits(kind, column):
                 raise UnscorableFile(
-                    f"column '{self.names[place]}' is {_type_name(fields[place].type)}; expected {column.expected}",
+                    f"column '{self.names[place]}' is {arrow.type_name(kind)}; expected {column.expected}",
                     subject=name,
                 )
         if self._join:
@@ -104,14 +104,15 @@ class ParquetTable:
     def arrays(self, rows: Batch) -> dict[str, Array]:
         """The model's inputs; see `rows.Table`."""
         columns = {
-            name: _values(rows.batch.column(place), self.schema.columns[name]) for name, place in self._places.items()
+            name: arrow.values(rows.batch.column(place), self.schema.columns[name])
+            for name, place in self._places.items()
         }
         return self.schema.arrays_from_columns(columns)
 
     def values(self, rows: Batch, at: int) -> dict[str, Any]:
         """The values of one row; see `rows.Table`."""
         one = rows.batch.slice(at, 1)
-        return {name: _number(one.column(place).to_pylist()[0]) for name, place in self._places.items()}
+        return {name: arrow.as_json(one.column(place).to_pylist()[0]) for name, place in self._places.items()}
 
     def suspects(self, rows: Batch) -> list[int]:
         """Rows with a null where none is taken; see `rows.Table`."""
@@ -193,45 +194,9 @@ def to_arrow(array: Array) -> ArrowArray:
     return ArrowArray.from_numpy(np.ascontiguousarray(array))
 
 
-def _type_name(datatype: DataType) -> str:
-    return str(datatype).strip().removeprefix("arro3.core.DataType<").removesuffix(">")
-
-
-def _suits(datatype: DataType, column: Column) -> bool:
-    """Whether a column of this type can hold values of the feature."""
-    if DataType.is_null(datatype):
-        return True
-    if DataType.is_dictionary(datatype):
-        datatype = datatype.value_type
-    match column.datatype.kind:
-        case "O":
-            return any(
-                (DataType.is_string(datatype), DataType.is_large_string(datatype), DataType.is_string_view(datatype))
-            )
-        case "b":
-            return bool(DataType.is_boolean(datatype))
-        case _:
-            return any((DataType.is_integer(datatype), DataType.is_floating(datatype), DataType.is_decimal(datatype)))
-
-
-def _values(array: ArrowArray, column: Column) -> Any:
-    """A column's values: an array, or a list where some are missing."""
-    if column.datatype.kind == "f" and not DataType.is_float32(array.type):
-        array = array.cast(DataType.float64())
-    if column.datatype.kind in "Ob" or array.null_count or not DataType.is_primitive(array.type):
-        values = [_number(value) for value in array.to_pylist()]
-        return np.array(values, np.float64) if column.datatype.kind == "f" else values
-    return array.to_numpy()
-
-
 def _shown(one: ArrowArray) -> Any:
     """The only value of a column, for people to see."""
     try:
         return one.to_pylist()[0]
     except Exception as error:  # such as a year that Python's dates do not reach
         return f"unreadable: {error}"
-
-
-def _number(value: Any) -> Any:
-    """A value as JSON would have it: Decimal is none of its types."""
-    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,45 @@
+"""The endpoints of documents about the service: what makes them is loaded when the first one is asked for."""
+
+from typing import Final
+
+from despliegue.http.messages import JSON, Outcome, Request, Response
+from despliegue.http.open_inference import load
+from despliegue.http.served import Served
+
+_KEPT: Final = "private, no-cache"
+"""Whoever keeps a document asks each time whether it still holds, and nobody keeps it for others: it may need a key."""
+
+
+def service_openapi(served: Served, request: Request, outcome: Outcome) -> Response:
+    """GET /openapi.json."""
+    from despliegue.http.openapi import service_document
+
+    return document(request, outcome, service_document(served.repository, served.auth))
+
+
+def model_openapi(
+    served: Served, request: Request, outcome: Outcome, model: str, version: str | None = None
+) -> Response:
+    """GET /v2/models/{model}[/versions/{version}]/openapi.json."""
+    found = load(served, outcome, model, version)
+    from despliegue.http.openapi import model_document
+
+    body = model_document(served.repository, found, served.auth, by_version=version is not None)
+    return document(request, outcome, body)
+
+
+def document(request: Request, outcome: Outcome, body: bytes) -> Response:
+    """The reply that `body` is, or 304 where the caller has it. Source: RFC 9110, 8.8.3 and 13.1.2."""
+    from hashlib import sha256  # here: it loads OpenSSL, a twentieth of the cold start
+
+    tag = f'"{sha256(body).hexdigest()}"'
+    known = request.headers.get("if-none-match", "")
+    headers = {"content-type": JSON, "etag": tag, "cache-control": _KEPT}
+    if known.strip() == "*" or tag in (_plain(item) for item in known.split(",")):
+        return Response(304, b"", headers, outcome)
+    return Response(200, body, headers, outcome)
+
+
+def _plain(tag: str) -> str:
+    """An entity tag as the uncompressed body has it; weak ones are as good here."""
+    return tag.strip().removeprefix("W/").replace('-gzip"', '"')
