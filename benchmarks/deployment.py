@@ -46,8 +46,10 @@ def environment(models: Path = ROOT / "layers/models", preload: str = "") -> dic
     declared = template["Globals"]["Function"]["Environment"]["Variables"] | function["Environment"]["Variables"]
     references = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
     references["AWS::StackName"] = "despliegue"
+    # What names a resource, such as a bucket, is not there before the stack is: some name will do.
     variables = {
-        name: str(references[value["Ref"]] if isinstance(value, dict) else value) for name, value in declared.items()
+        name: str(references.get(value.get("Ref"), "a-bucket") if isinstance(value, dict) else value)
+        for name, value in declared.items()
     }
     return variables | {
         "DESPLIEGUE_MODELS": str(models),

@@ -13,8 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from despliegue.errors import DespliegueError
+from despliegue.http.cors import check_origins
 from despliegue_cli import describe, inbox
 from despliegue_cli.add_command import add_model
+from despliegue_cli.console_command import open_console
+from despliegue_cli.customer_command import customer_app
+from despliegue_cli.deprecate_command import deprecate_version
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models, open_repository
 from despliegue_cli.score_command import score_file
 from despliegue_cli.server import ServerSettings
@@ -30,6 +34,9 @@ console = Console()
 
 app.command("add")(add_model)
 app.command("score")(score_file)
+app.command("console")(open_console)
+app.command("deprecate")(deprecate_version)
+app.add_typer(customer_app, name="customer")
 
 
 @app.command("list")
@@ -82,6 +89,10 @@ def serve(
             help="The model, or model@version, that /invocations means where there are several.",
         ),
     ] = "",
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web page's origin, such as https://example.org, or *: pages of it may call. Repeatable."),
+    ] = None,
     with_inbox: Annotated[
         bool, typer.Option("--inbox", help="Also score files that are dropped into a local S3, emptied at stop.")
     ] = False,
@@ -97,6 +108,8 @@ def serve(
 ) -> None:
     """Serve the repository's models over HTTP on this machine."""
     open_repository(models)
+    origins = tuple(cors_origin or ())
+    check_origins(origins)
     # Imported here: only this command needs the server.
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -108,7 +121,7 @@ def serve(
         address = _free_address(host, port)
         reached = listener.getsockname()[1] if listener else 0
         settings = ServerSettings(
-            str(models.resolve()), address, port, api_key, limits, reached, default_model=default_model
+            str(models.resolve()), address, port, api_key, limits, reached, default_model=default_model, origins=origins
         )
         settings.write(os.environ)
         if listener:

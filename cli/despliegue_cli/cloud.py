@@ -9,7 +9,7 @@ from despliegue.errors import PayloadTooLarge
 from despliegue.http import Outcome, Request, Response
 from despliegue.http.messages import error_response
 from despliegue.http.openapi import gateway
-from despliegue.http.service import error_reply
+from despliegue.http.service import WAY_ROUND, error_reply
 
 NO_KEY = gateway.NO_KEY
 TIMEOUT_SECONDS = 28
@@ -19,7 +19,7 @@ _AROUND_A_BODY = 4096
 
 
 class KeyedService:
-    """Answers only requests that carry the API key, as API Gateway does.
+    """Answers only requests that carry the API key, as API Gateway does with PublicConsole: the bare page is open.
 
     Args:
         service: what answers them.
@@ -31,8 +31,9 @@ class KeyedService:
         self._key = key.encode()
 
     def handle(self, request: Request) -> Response:
-        """The response to `request`; 403 without the key."""
-        if not hmac.compare_digest(request.headers.get("x-api-key", "").encode(), self._key):
+        """The response to `request`; 403 without the key, but for the page where it can be typed in."""
+        is_page = request.method in ("GET", "HEAD") and request.path.rstrip("/") == "/docs"
+        if not is_page and not hmac.compare_digest(request.headers.get("x-api-key", "").encode(), self._key):
             return error_response(403, NO_KEY, Outcome(error="InvalidApiKey"))
         return self._service.handle(request)
 
@@ -50,7 +51,7 @@ class LambdaService:
         if size > MAX_ENVELOPE:
             error = PayloadTooLarge(
                 f"the request would be {size:,} bytes as an event, over the {MAX_ENVELOPE:,} (6 MB) that Lambda takes,"
-                " about 4.5 MB of body; send fewer rows in a request, or drop a file in S3 for scoring"
+                f" about 4.5 MB of body; send fewer rows in a request, {WAY_ROUND}"
             )
             return error_reply(error, Outcome(), request.id)
         started = time.monotonic()

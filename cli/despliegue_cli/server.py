@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,8 @@ import orjson
 from despliegue.asgi import Application, Limits, Service
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService
+from despliegue.http.job_store import JobStore
+from despliegue.http.service import WAY_ROUND
 from despliegue.models import Model, ModelRepository
 from despliegue.protocols.infer_client import example_values, plain_request
 from despliegue_cli import inbox
@@ -39,6 +42,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
         limits: `lambda` to refuse what the cloud would; else empty.
         inbox: the port of the inbox; 0 for none.
         default_model: `name` or `name@version` that `/invocations` means; empty for the only model.
+        origins: of the pages that may read the replies; see `despliegue.http.cors`.
     """
 
     models: str
@@ -48,6 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     limits: str = ""
     inbox: int = 0
     default_model: str = ""
+    origins: tuple[str, ...] = ()
 
     def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
         """Put the settings where the worker, a new process, finds them."""
@@ -71,14 +76,24 @@ def create_application() -> Application:
         for task in tasks:
             task.cancel()
 
+    limits = Limits(threads=os.cpu_count() or 1, way_round=f", {WAY_ROUND}" if settings.inbox else "")
     service: Service = InferenceService(
-        repository, default_model=settings.default_model, auth="ApiKey" if settings.api_key else ""
+        repository,
+        default_model=settings.default_model,
+        auth="ApiKey" if settings.api_key else "",
+        jobs=cache(partial(_open_jobs, settings.inbox)) if settings.inbox else None,
     )
     if settings.limits == "lambda":
         service = LambdaService(service)
     if settings.api_key:
         service = KeyedService(service, settings.api_key)
-    return Application(service, Limits(threads=os.cpu_count() or 1), lifespan)
+    return Application(service, limits, lifespan, settings.origins)
+
+
+def _open_jobs(port: int) -> JobStore:
+    from despliegue_cli.local_jobs import open_local_jobs  # here: loading S3's client would delay the start
+
+    return open_local_jobs(port)
 
 
 async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
@@ -117,7 +132,11 @@ def url(host: str, port: int) -> str:
 
 
 def greeting(repository: ModelRepository, where: str, *, keyed: bool = False) -> str:
-    """What is printed when the server answers: where and, on the last line, a call to paste."""
+    """What is printed when the server answers: where, the console, and, on the last line, a call to paste."""
+    return f"Docs: {where}/docs\n{_greeting(repository, where, keyed=keyed)}"
+
+
+def _greeting(repository: ModelRepository, where: str, *, keyed: bool) -> str:
     names = list(repository.index())
     if not names:
         return f"Serving no model yet on {where}: put one at {repository.root}/<name>/<version>/model.onnx"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 import boto3
 import httpx
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "events" / "score"
 TIMEOUT_S = 180
 
-type Invoke = Callable[[dict[str, Any]], dict[str, Any]]
+type Invoke = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +54,19 @@ def s3(endpoint: str) -> Iterator[Any]:
 
 @pytest.fixture
 def invoke(built: Path, sam_environment: dict[str, str], endpoint: str, tmp_path: Path) -> Invoke:
-    """`sam local invoke ScoreFunction` with an event."""
+    """`sam local invoke ScoreFunction`, or another function, with an event."""
     # `sam local` gives `!Ref ResultsBucket` as the resource's name, which is no bucket's; so with the inbox.
     variables = tmp_path / "env.json"
     buckets = {"DESPLIEGUE_INBOX_BUCKET": "inbox", "DESPLIEGUE_RESULTS_BUCKET": "results"}
-    variables.write_text(json.dumps({"ScoreFunction": buckets}))
+    variables.write_text(json.dumps({"ScoreFunction": buckets, "PredictFunction": buckets}))
 
-    def run(event: dict[str, Any]) -> dict[str, Any]:
+    def run(event: dict[str, Any], function: str = "ScoreFunction") -> dict[str, Any]:
         (tmp_path / "event.json").write_text(json.dumps(event))
         command: list[str | Path] = [
             Path(sys.executable).parent / "sam",
             "local",
             "invoke",
-            "ScoreFunction",
+            function,
             "-t",
             built,
         ]
@@ -102,3 +103,27 @@ def test_messages_of_the_queue_are_answered_one_by_one(s3: Any, invoke: Invoke) 
     reply = invoke(event)
 
     assert reply == {"batchItemFailures": []}, "the file is another by now, which its own event tells of"
+
+
+def test_a_job_of_the_api_is_scored(s3: Any, invoke: Invoke) -> None:
+    """With no package of the tables layer in the API's container, and the botocore that the image has."""
+    asks, looks = (
+        json.loads((ROOT / "events" / "predict" / f"rest-{name}.json").read_text()) for name in ("jobs", "job")
+    )
+    posted = json.loads(invoke(asks | {"body": None}, "PredictFunction")["body"])
+    upload = posted["upload"]
+    body = (ROOT / "examples" / "birds.csv").read_bytes()
+    httpx.put(upload["url"], headers=upload["headers"], content=body).raise_for_status()
+    key = unquote(urlsplit(upload["url"]).path).removeprefix("/inbox/")
+    event = json.loads((EVENTS / "s3-put.json").read_text())
+    event["Records"][0]["s3"]["object"] |= {
+        "key": quote(key),
+        "eTag": s3.head_object(Bucket="inbox", Key=key)["ETag"][1:-1],
+    }
+    invoke(event)
+
+    looks["pathParameters"]["proxy"] = f"v2/models/penguins/jobs/{posted['id']}"
+    done = json.loads(invoke(looks, "PredictFunction")["body"])
+
+    assert (done["state"], done["rows"]) == ("done", {"read": 12, "scored": 11, "rejected": 1})
+    assert httpx.get(done["results"]["scored"]).text.startswith("id,species,island,")

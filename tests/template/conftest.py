@@ -30,6 +30,7 @@ NO_VALUE = object()
 # Every branch of every condition: in every combination within a section of the template, at random between them.
 API_CHOICES = {
     "AuthMode": ["ApiKey", "Iam"],
+    "PublicConsole": ["true", "false"],
     "Architecture": ["x86_64", "arm64"],
     "SnapStart": ["On", "Off"],
     "ReservedConcurrency": ["-1", "0", "7"],

@@ -106,19 +106,29 @@ def test_the_environment_is_what_the_library_expects(every_deployment: EveryDepl
     }
     for chosen, deployed in every_deployment:
         found = {name: each["Properties"]["Environment"]["Variables"] for name, each in functions(deployed).items()}
-        score = common | {
-            "MALLOC_ARENA_MAX": "1",
+        buckets = {
             "DESPLIEGUE_INBOX_BUCKET": chosen["InboxBucketName"] or {"Ref": "InboxBucket"},
             "DESPLIEGUE_RESULTS_BUCKET": {"Ref": "ResultsBucket"},
             "DESPLIEGUE_AWS_ENDPOINT": "",
-            "DESPLIEGUE_EVENT_BUS": chosen["EventBusName"],
-            "DESPLIEGUE_TOPIC_ARN": chosen["NotificationTopicArn"],
         }
-        predict = common | {
-            "DESPLIEGUE_PRELOAD": "",
-            "DESPLIEGUE_DEFAULT_MODEL": "",
-            "DESPLIEGUE_AUTH": chosen["AuthMode"],
-        }
+        score = (
+            common
+            | buckets
+            | {
+                "MALLOC_ARENA_MAX": "1",
+                "DESPLIEGUE_EVENT_BUS": chosen["EventBusName"],
+                "DESPLIEGUE_TOPIC_ARN": chosen["NotificationTopicArn"],
+            }
+        )
+        predict = (
+            common
+            | buckets
+            | {
+                "DESPLIEGUE_PRELOAD": "",
+                "DESPLIEGUE_DEFAULT_MODEL": "",
+                "DESPLIEGUE_AUTH": chosen["AuthMode"],
+            }
+        )
         assert found == {"PredictFunction": predict, "ScoreFunction": score, "ScoreFailedFunction": score}
 
 

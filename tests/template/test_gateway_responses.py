@@ -81,7 +81,7 @@ def test_who_is_slowed_down_is_told_for_how_long(responses: dict[str, Any], kind
 
 def test_a_body_too_large_names_the_limit_and_the_ways_round_it(responses: dict[str, Any]) -> None:
     text = message(responses["REQUEST_TOO_LARGE"])
-    for said in ("10 MB", "6 MB", "4.5 MB", "fewer rows", "S3"):
+    for said in ("10 MB", "6 MB", "4.5 MB", "fewer rows", "POST /v2/models/MODEL/jobs"):
         assert said in text
 
 

@@ -41,6 +41,7 @@ def test_sam_local_finds_the_function_behind_every_path(root: Path, monkeypatch:
     found = ApiProvider(stacks)
     assert {(route.path, route.function_name) for route in found.routes} == {
         ("/", "PredictFunction"),
+        ("/docs", "PredictFunction"),
         ("/{proxy+}", "PredictFunction"),
     }
     assert {"GET", "POST"} <= {method for route in found.routes for method in route.methods}

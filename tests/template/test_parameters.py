@@ -104,7 +104,7 @@ def test_the_versions_description_stays_within_lambdas_limit(
     source: dict[str, Any], deploy: Callable[..., dict[str, Any]]
 ) -> None:
     longest, default = ("m" * source["Parameters"][name]["MaxLength"] for name in ("PreloadModels", "DefaultModel"))
-    names = {"PreloadModels": longest, "DefaultModel": default}
+    names = {"PreloadModels": longest, "DefaultModel": default, "InboxBucketName": "b" * 63}
     deployed = deploy(**names, MemorySize="10240", Architecture="x86_64", LogLevel="CRITICAL")
     [version] = [each for each in deployed["Resources"].values() if each["Type"] == "AWS::Lambda::Version"]
     assert version["Properties"]["FunctionName"] == {"Ref": "PredictFunction"}
@@ -128,6 +128,8 @@ def test_cloudformation_replaces_a_version_whose_description_changes() -> None:
         ("PreloadModels", "birds@2", ["Environment", "Variables", "DESPLIEGUE_PRELOAD"], "birds@2"),
         ("DefaultModel", "birds@2", ["Environment", "Variables", "DESPLIEGUE_DEFAULT_MODEL"], "birds@2"),
         ("AuthMode", "Iam", ["Environment", "Variables", "DESPLIEGUE_AUTH"], "Iam"),
+        ("InboxBucketName", "an-inbox", ["Environment", "Variables", "DESPLIEGUE_INBOX_BUCKET"], "an-inbox"),
+        ("S3EndpointUrl", "http://s3:1", ["Environment", "Variables", "DESPLIEGUE_AWS_ENDPOINT"], "http://s3:1"),
         ("ReservedConcurrency", "7", ["ReservedConcurrentExecutions"], "7"),
         ("SnapStart", "On", ["SnapStart", "ApplyOn"], "PublishedVersions"),
     ],

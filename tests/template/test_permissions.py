@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 type EveryDeployment = list[tuple[dict[str, str], dict[str, Any]]]
 type Permissions = set[tuple[str, str]]
-"""Actions, each with its resource as text."""
+"""Actions, each with its resource as text, and its condition after that."""
 
 ACCOUNT = "eu-west-1:123456789012"
 TRACES: Permissions = {("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")}  # X-Ray knows no resources
@@ -28,10 +29,11 @@ def as_text(resource: Any) -> str:
 def permissions(document: dict[str, Any]) -> Permissions:
     found = []
     for statement in document["Statement"]:
-        assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
+        assert set(statement) - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        found += [(action, as_text(statement["Resource"])) for action in actions]
+        only = f" only {json.dumps(statement['Condition'])}" if "Condition" in statement else ""
+        found += [(action, as_text(statement["Resource"]) + only) for action in actions]
     assert len(found) == len(set(found)), "the same is allowed twice"
     return set(found)
 
@@ -74,10 +76,27 @@ def scoring(chosen: dict[str, str]) -> Permissions:
     return allowed
 
 
-def test_the_predict_function_writes_logs_and_traces_and_nothing_else(every_deployment: EveryDeployment) -> None:
+def jobs(chosen: dict[str, str]) -> Permissions:
+    """What the API may do with files: in the folders of its own jobs, of which it only sees the names in the inbox."""
+    inbox = f"arn:aws:s3:::{chosen['InboxBucketName']}" if chosen["InboxBucketName"] else "${InboxBucket.Arn}"
+    folders = '{"StringLike": {"s3:prefix": "*@*/jobs/*"}}'
+    both = '{"StringLike": {"s3:prefix": ["_api_jobs/*", "*@*/jobs/*"]}}'
+    allowed = {
+        ("s3:PutObject", f"{inbox}/*@*/jobs/*"),
+        ("s3:ListBucket", f"{inbox} only {folders}"),
+        ("s3:PutObject", "${ResultsBucket.Arn}/_api_jobs/*"),
+        ("s3:GetObject", "${ResultsBucket.Arn}/*@*/jobs/*"),
+        ("s3:ListBucket", f"${{ResultsBucket.Arn}} only {both}"),
+    }
+    return allowed | ({("kms:GenerateDataKey", key)} if (key := chosen["InboxKmsKeyArn"]) else set())
+
+
+def test_the_predict_function_writes_logs_and_traces_keeps_jobs_and_does_nothing_else(
+    every_deployment: EveryDeployment,
+) -> None:
     logs = {("logs:CreateLogStream", "${PredictLogs.Arn}"), ("logs:PutLogEvents", "${PredictLogs.Arn}")}
-    for _, deployed in every_deployment:
-        assert permissions_of(deployed, "PredictFunction") == logs | TRACES
+    for chosen, deployed in every_deployment:
+        assert permissions_of(deployed, "PredictFunction") == logs | jobs(chosen) | TRACES
 
 
 def test_the_score_function_takes_from_its_queue_reads_the_inbox_and_writes_results(

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 ANY = "x-amazon-apigateway-any-method"
 API_KEY: list[dict[str, list[str]]] = [{"apiKey": []}]
 SIGNED: list[dict[str, list[str]]] = [{"sigv4": []}]
-EXPECTED = {
-    "ApiKey": {("/", ANY): API_KEY, ("/{proxy+}", ANY): API_KEY},
-    "Iam": {("/", ANY): SIGNED, ("/{proxy+}", ANY): SIGNED},
-}
+PATHS = [("/", ANY), ("/docs", "get"), ("/docs", ANY), ("/{proxy+}", ANY)]
+EXPECTED = {"ApiKey": dict.fromkeys(PATHS, API_KEY), "Iam": dict.fromkeys(PATHS, SIGNED)}
+CONSOLE: dict[str, dict[tuple[str, str], list[dict[str, list[str]]]]] = {"false": {}, "true": {("/docs", "get"): []}}
 METHODS = {ANY, "get", "put", "post", "delete", "options", "head", "patch", "trace"}
 KEY_TYPES = {"AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::UsagePlanKey"}
 
@@ -29,18 +28,22 @@ def of_type(deployed: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def test_the_list_names_every_mode(source: dict[str, Any]) -> None:
     assert set(EXPECTED) == set(source["Parameters"]["AuthMode"]["AllowedValues"])
+    assert set(CONSOLE) == set(source["Parameters"]["PublicConsole"]["AllowedValues"])
 
 
+@pytest.mark.parametrize("console", CONSOLE)
 @pytest.mark.parametrize("mode", EXPECTED)
-def test_every_path_and_method_is_closed_as_listed(deploy: Deploy, mode: str) -> None:
-    [api] = of_type(deploy(AuthMode=mode), "AWS::ApiGateway::RestApi")
+def test_every_path_and_method_is_closed_but_for_the_page_that_is_to_be_open(
+    deploy: Deploy, mode: str, console: str
+) -> None:
+    [api] = of_type(deploy(AuthMode=mode, PublicConsole=console), "AWS::ApiGateway::RestApi")
     paths = api["Properties"]["Body"]["paths"]
     assert {
         (path, method): operation["security"]
         for path, operations in paths.items()
         for method, operation in operations.items()
         if method in METHODS
-    } == EXPECTED[mode]
+    } == EXPECTED[mode] | CONSOLE[console]
     assert {key for operations in paths.values() for key in operations} - METHODS == {"parameters"}
 
 
@@ -59,7 +62,7 @@ def test_the_schemes_are_what_api_gateway_reads_as_a_key_and_as_iam(deploy: Depl
 
 
 def test_the_default_is_the_api_key(deploy: Deploy) -> None:
-    assert deploy()["Resources"]["Api"] == deploy(AuthMode="ApiKey")["Resources"]["Api"]
+    assert deploy()["Resources"]["Api"] == deploy(AuthMode="ApiKey", PublicConsole="false")["Resources"]["Api"]
 
 
 def test_key_and_usage_plan_exist_in_api_key_mode_only(every_deployment: EveryDeployment) -> None:
@@ -85,6 +88,16 @@ def test_the_stage_is_throttled_in_every_mode(deploy: Deploy, mode: str) -> None
     assert stage["Properties"]["MethodSettings"] == [
         {"ResourcePath": "/*", "HttpMethod": "*", "ThrottlingRateLimit": "3", "ThrottlingBurstLimit": "4"}
     ]
+
+
+@pytest.mark.parametrize("mode", EXPECTED)
+def test_the_open_page_has_a_throttle_of_its_own(deploy: Deploy, mode: str) -> None:
+    [stage] = of_type(deploy(AuthMode=mode, PublicConsole="true"), "AWS::ApiGateway::Stage")
+    rest, page = stage["Properties"]["MethodSettings"]
+    assert rest["ResourcePath"] == "/*"
+    # CloudFormation, AWS::ApiGateway::Stage MethodSetting: a path's slashes are written ~1, after one to begin with.
+    assert (page["ResourcePath"], page["HttpMethod"]) == ("/~1docs", "GET")
+    assert 0 < page["ThrottlingRateLimit"] <= page["ThrottlingBurstLimit"] <= 10
 
 
 def test_there_is_one_stage_and_no_other_door(every_deployment: EveryDeployment) -> None:
@@ -123,8 +136,9 @@ def test_the_api_calls_the_alias_and_not_the_latest_code(deploy: Deploy) -> None
     [api] = of_type(deployed, "AWS::ApiGateway::RestApi")
     [alias] = of_type(deployed, "AWS::Lambda::Alias")
     called = f"${{PredictFunction.Arn}}:{alias['Properties']['Name']}"
-    for operations in api["Properties"]["Body"]["paths"].values():
-        integration = operations[ANY]["x-amazon-apigateway-integration"]
+    paths = api["Properties"]["Body"]["paths"]
+    for path, method in PATHS:
+        integration = paths[path][method]["x-amazon-apigateway-integration"]
         assert integration["type"] == "aws_proxy"
         assert integration["uri"] == {
             "Fn::Sub": f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{called}/invocations"

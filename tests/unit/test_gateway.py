@@ -79,6 +79,25 @@ def test_the_stage_is_no_part_of_the_path(load_event: LoadEvent, raw_path: str, 
     assert read_event(event).path == path
 
 
+@pytest.mark.parametrize(
+    ("context", "caller"),
+    [
+        ({"identity": {"apiKeyId": "a1b2c3d4e5", "userArn": None}}, "a1b2c3d4e5"),
+        ({"identity": {"apiKeyId": None, "userArn": "arn:aws:iam::1:user/ann"}}, "arn:aws:iam::1:user/ann"),
+        ({"identity": {"apiKeyId": "k", "userArn": "arn:aws:iam::1:user/team/ann"}}, "arn:aws:iam::1:user/team/ann"),
+        ({"identity": {"userArn": "arn:aws:sts::1:assumed-role/app/session-1"}}, "arn:aws:sts::1:assumed-role/app"),
+        ({"authorizer": {"iam": {"userArn": "arn:aws:iam::1:user/ann"}}}, "arn:aws:iam::1:user/ann"),
+        ({"authorizer": None, "identity": None}, ""),
+        ({"identity": {"sourceIp": "203.0.113.7"}}, ""),
+    ],
+)
+def test_the_caller_is_whom_api_gateway_found(load_event: LoadEvent, context: dict[str, Any], caller: str) -> None:
+    event = load_event("rest-jobs")
+    event["requestContext"] = {"httpMethod": "POST", "requestId": "1"} | context
+
+    assert read_event(event).caller == caller
+
+
 def test_absent_headers_and_body_are_empty(load_event: LoadEvent) -> None:
     event = load_event("rest-models") | {"headers": None, "body": None, "pathParameters": None}
 
@@ -140,5 +159,5 @@ def test_a_binary_reply_may_be_three_quarters_of_the_limit() -> None:
     headers = {"content-type": "application/octet-stream"}
     write_envelope(Response(200, bytes(4_700_000), headers))
 
-    with pytest.raises(PayloadTooLarge, match="S3"):
+    with pytest.raises(PayloadTooLarge, match="POST /v2/models/MODEL/jobs"):
         write_envelope(Response(200, bytes(4_720_000), headers))

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from despliegue.errors import InvalidRequest, PayloadTooLarge
 from despliegue.http import Outcome, Request, Response
 from despliegue.http.messages import error_response
+from despliegue.http.reply_headers import complete
 from despliegue.http.service import error_reply
 
 type Message = MutableMapping[str, Any]
@@ -31,11 +32,13 @@ class Limits:
 
     Attributes:
         body_bytes: largest body.
+        way_round: what to do with a larger one, said after that it is; empty for nothing.
         body_seconds: longest time for a body to arrive.
         threads: inferences at once; further ones wait.
     """
 
     body_bytes: int = 100 * 1024 * 1024
+    way_round: str = ""
     body_seconds: float = 30.0
     threads: int = 4
 
@@ -54,6 +57,7 @@ class Application:
         service: the core.
         limits: what a client may take.
         lifespan: entered when the server starts and left when it has drained.
+        origins: of the pages that may read the replies; see `despliegue.http.cors`.
     """
 
     def __init__(
@@ -61,10 +65,12 @@ class Application:
         service: Service,
         limits: Limits | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        origins: tuple[str, ...] = (),
     ) -> None:
         self._service = service
         self._limits = limits or Limits()
         self._lifespan = lifespan
+        self._origins = origins
         self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="inference")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +97,7 @@ class Application:
             _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
         elif response.status >= 500:
             _log.error("request %s failed: %s", request.id, response.body.decode())
+        complete(request, response, self._origins)
         headers = dict(response.headers)
         if response.status != 304:  # which would have to say how long the document is that it does not send
             headers["content-length"] = str(len(response.body))
@@ -115,6 +122,10 @@ class Application:
         except TimeoutError:
             message = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
             return error_response(408, message, Outcome(error="BodyTimeout"), {"connection": "close"})
+        if self._origins and request.method == "OPTIONS":
+            from despliegue.http.cors import preflight
+
+            return preflight()
         if request.path.rstrip("/") in _INSTANT:
             return self._service.handle(request)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._service.handle, request)
@@ -126,7 +137,7 @@ class Application:
             if len(chunks) > self._limits.body_bytes:
                 raise PayloadTooLarge(
                     f"the body is over the {self._limits.body_bytes:,} bytes that this server takes;"
-                    " send fewer rows in a request"
+                    f" send fewer rows in a request{self._limits.way_round}"
                 )
         return bytes(chunks)
 

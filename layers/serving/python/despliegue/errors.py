@@ -8,6 +8,7 @@ DespliegueError
 │   ├── PathNotFound            no route has this path
 │   ├── MethodNotAllowed        the route exists, but not for this method
 │   ├── ModelNotFound           no model, or no such version of it, in the repository
+│   ├── JobNotFound             no such job, or another caller's
 │   └── NotSupported            a part of the protocol, or a type of the model, that is not served
 ├── UnscorableFile              a file's fault: it cannot be scored as it is, now or later
 ├── ModelNotReady               the model is there but cannot be loaded
@@ -88,6 +89,10 @@ class MethodNotAllowed(RequestError):
 
 class ModelNotFound(RequestError):
     """The repository has no such model, or no such version of it."""
+
+
+class JobNotFound(RequestError):
+    """The caller has no such job; another's is as good as none."""
 
 
 class NotSupported(RequestError):

@@ -9,6 +9,7 @@ import pybase64
 from despliegue.errors import InvalidRequest, PayloadTooLarge
 from despliegue.http import Request, Response
 from despliegue.http.messages import JSON
+from despliegue.http.service import WAY_ROUND
 
 type Event = Mapping[str, Any]
 type Envelope = dict[str, Any]
@@ -40,18 +41,45 @@ def read_event(event: Event) -> Request:
         headers={name.lower(): value for name, value in headers.items() if isinstance(value, str)},
         body=_body(event),
         id=str(context.get("requestId") or ""),
+        caller=_caller(context),
     )
+
+
+def read_origins(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The origins whose pages may read the replies, by the API's stage variable `corsOrigins`; none without it.
+
+    A stage variable, and not the function's environment: it is a setting of the API, and a change of it publishes no
+    new version of the function. Its value may hold no `*` (CreateStage's `variables`), so `any` stands for that.
+    """
+    text = variables.get("corsOrigins", "")
+    return ("*",) if text == "any" else tuple(text.split(",")) if text else ()
+
+
+def _caller(context: Mapping[str, Any]) -> str:
+    """Whom API Gateway found the request to be from: the principal that signed it, else the id of its API key.
+
+    Of an assumed role only the role counts. The name of a session is chosen by whoever assumes it, and is another one
+    tomorrow.
+    """
+    identity = context.get("identity") or (context.get("authorizer") or {}).get("iam") or {}
+    principal = identity.get("userArn")
+    if not principal:
+        return str(identity.get("apiKeyId") or "")
+    return str(principal.rpartition("/")[0] if ":assumed-role/" in principal else principal)
 
 
 def _path(event: Event, context: Mapping[str, Any]) -> str:
     """The path without stage or base path.
 
     The route `/{proxy+}` says what it matched, which is free of the stage and of a custom domain's base path: give it
-    to an HTTP API too. Without it only the stage, which payload 2.0 puts in front if it is a named one, can be told.
+    to an HTTP API too. So does the resource of a REST API that has no parameters. Without either only the stage, which
+    payload 2.0 puts in front if it is a named one, can be told.
     """
     proxy = (event.get("pathParameters") or {}).get("proxy")
     if proxy is not None:
         path = f"/{proxy}"
+    elif (resource := str(event.get("resource"))).startswith("/") and "{" not in resource:
+        return resource
     else:
         path = event.get("rawPath") or event.get("path") or "/"
         if "rawPath" in event and (path + "/").startswith(stage := f"/{context.get('stage')}/"):
@@ -96,6 +124,6 @@ def write_envelope(response: Response) -> Envelope:
         if size > MAX_ENVELOPE:
             raise PayloadTooLarge(
                 f"the reply would be {size:,} bytes, over the {MAX_ENVELOPE:,} (6 MB) that Lambda returns;"
-                " send fewer rows in a request or name fewer outputs, or drop a file in S3 for scoring"
+                f" send fewer rows in a request or name fewer outputs, {WAY_ROUND}"
             )
     return envelope

@@ -3,15 +3,13 @@
 import sys
 import time
 import traceback
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from aws_lambda_powertools import Logger, Metrics
 
 from despliegue.http import Request, Response
-
-_MAX_CORRELATION_ID: Final = 128
-_UNITS: Final = {"Latency": "Milliseconds", "Rows": "Count", "Errors": "Count", "ColdStart": "Count"}
+from despliegue.http.reply_headers import CORRELATION_ID, REQUEST_ID
 
 
 class Observability:
@@ -43,25 +41,29 @@ class Observability:
         identity = {
             "request_id": request_id,
             "api_request_id": request.id,
-            "correlation_id": request.headers.get("x-correlation-id", request.id)[:_MAX_CORRELATION_ID],
+            "correlation_id": response.headers.get(CORRELATION_ID) or response.headers.get(REQUEST_ID),
             "cold_start": self._cold,
             "status": response.status,
         }
-        values = {"Rows": outcome.rows, "Errors": int(response.status >= 500)}
+        if outcome.deprecated:
+            identity["deprecated"] = True
+        metrics: dict[str, Any] = {
+            "Rows": {"Unit": "Count", "Value": [outcome.rows]},
+            "Errors": {"Unit": "Count", "Value": [int(response.status >= 500)]},
+        }
         if self._cold:
-            values["ColdStart"] = 1
+            metrics["ColdStart"] = {"Unit": "Count", "Value": [1]}
             self._cold = False
         dimensions = {"model": outcome.model, "version": outcome.version} if outcome.model else {}
-        self._write(values | {"Latency": (time.perf_counter() - started) * 1000}, dimensions, identity)
+        metrics["Latency"] = {"Unit": "Milliseconds", "Value": [(time.perf_counter() - started) * 1000]}
+        self._write(metrics, dimensions, identity)
         if outcome.error:
             self._log(response, identity | dimensions)
 
-    def _write(self, values: dict[str, float], dimensions: dict[str, str], identity: dict[str, Any]) -> None:
+    def _write(self, metrics: dict[str, Any], dimensions: dict[str, str], identity: dict[str, Any]) -> None:
         # Powertools gives the line its form; collecting the values in it first would take seven times as long.
         line = self._metrics.provider.serialize_metric_set(
-            {name: {"Unit": _UNITS[name], "Value": [value]} for name, value in values.items()},
-            dimensions | {"service": self._metrics.provider.service},
-            identity,
+            metrics, dimensions | {"service": self._metrics.provider.service}, identity
         )
         sys.stdout.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
 

@@ -1,18 +1,25 @@
 """PredictFunction without its handler: made once at init, then an event in and an envelope out."""
 
-import time
-from typing import Self
+from __future__ import annotations
 
-from despliegue.aws.gateway import Envelope, Event, read_event, write_envelope
+import time
+from functools import cache, partial
+from typing import TYPE_CHECKING, Self
+
+from despliegue.aws.gateway import Envelope, Event, read_event, read_origins, write_envelope
 from despliegue.aws.observability import Observability
-from despliegue.aws.settings import Settings
 from despliegue.aws.snapstart import on_snapshot
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService, Outcome, Request
 from despliegue.http.open_inference import HEADER_LENGTH
+from despliegue.http.reply_headers import complete
 from despliegue.http.service import error_reply, failure_reply
 from despliegue.models import ModelRepository, SessionSettings
 from despliegue.protocols.infer_client import encode_request
+
+if TYPE_CHECKING:
+    from despliegue.aws.settings import Settings
+    from despliegue.http.job_store import JobStore
 
 PRELOAD_SECONDS = 7.0
 """Time for loading models at init. Lambda ends an init at ten seconds, and the imports need theirs."""
@@ -29,7 +36,9 @@ class PredictFunction:
     def start(cls, settings: Settings) -> Self:
         """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
         repository = ModelRepository(settings.models, SessionSettings(threads=settings.threads))
-        service = InferenceService(repository, default_model=settings.default_model, auth=settings.auth)
+        # Opened with the first job: S3's client takes longer to load than everything else together.
+        jobs = cache(partial(_open_jobs, settings)) if settings.inbox and settings.results else None
+        service = InferenceService(repository, default_model=settings.default_model, auth=settings.auth, jobs=jobs)
         function = cls(service, Observability())
         only = () if settings.preload else tuple(filter(None, [repository.only_model()]))
         for problem in repository.preload(settings.preload or only, within=PRELOAD_SECONDS):
@@ -41,19 +50,24 @@ class PredictFunction:
     def reply(self, event: Event, request_id: str) -> Envelope:
         """The envelope for one API Gateway event. Never raises for anything that an event can hold."""
         started = time.perf_counter()
-        request = Request("", "", id=request_id)
-        outcome = Outcome()
+        request = response = None
+        origins: tuple[str, ...] = ()
         try:
             request = read_event(event)
             request.id = request.id or request_id
+            if variables := event.get("stageVariables"):
+                origins = read_origins(variables)
             response = self.service.handle(request)
-            outcome = response.outcome
+            complete(request, response, origins)
             envelope = write_envelope(response)
-        except DespliegueError as error:
-            response = error_reply(error, outcome, request.id)
-            envelope = write_envelope(response)
-        except Exception as error:  # an event of a form that API Gateway does not send
-            response = failure_reply(error, outcome, request.id)
+        except Exception as error:  # one of ours, or an event of a form that API Gateway does not send
+            request = request or Request("", "", id=request_id)
+            outcome = response.outcome if response else Outcome()
+            if isinstance(error, DespliegueError):
+                response = error_reply(error, outcome, request.id)
+            else:
+                response = failure_reply(error, outcome, request.id)
+            complete(request, response, origins)
             envelope = write_envelope(response)
         self.observability.record(request, response, request_id, started)
         return envelope
@@ -78,3 +92,9 @@ class PredictFunction:
                 self.observability.logger.warning(
                     "warm-up failed", extra={"model": model.name, "version": model.version, "status": response.status}
                 )
+
+
+def _open_jobs(settings: Settings) -> JobStore:
+    from despliegue.aws.jobs import open_jobs
+
+    return open_jobs(settings.inbox, settings.results, settings.endpoint)

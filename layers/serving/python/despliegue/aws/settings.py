@@ -24,6 +24,9 @@ class Settings(msgspec.Struct, frozen=True):
         threads: threads inside one operator: the vCPUs that the memory buys.
         snapstart: whether a snapshot is taken after init.
         auth: what API Gateway asks callers to prove.
+        inbox: name of the bucket whose files are scored; empty for none.
+        results: name of the results bucket; empty for none.
+        endpoint: where the AWS clients go; empty for AWS itself.
     """
 
     models: Path
@@ -32,6 +35,9 @@ class Settings(msgspec.Struct, frozen=True):
     threads: int
     snapstart: bool
     auth: Auth
+    inbox: str
+    results: str
+    endpoint: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -44,6 +50,9 @@ class Settings(msgspec.Struct, frozen=True):
             threads=max(1, int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")) // MEGABYTES_PER_CPU),
             snapstart=environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
             auth=_AUTH.get(environment.get("DESPLIEGUE_AUTH", ""), ""),
+            inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),
+            results=environment.get("DESPLIEGUE_RESULTS_BUCKET", ""),
+            endpoint=environment.get("DESPLIEGUE_AWS_ENDPOINT", ""),
         )
 
 
@@ -75,9 +84,9 @@ class ScoreSettings(msgspec.Struct, frozen=True):
         return cls(
             models=common.models,
             threads=common.threads,
-            inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),
+            inbox=common.inbox,
             results=environment["DESPLIEGUE_RESULTS_BUCKET"],
-            endpoint=environment.get("DESPLIEGUE_AWS_ENDPOINT", ""),
+            endpoint=common.endpoint,
             event_bus=environment.get("DESPLIEGUE_EVENT_BUS", "default"),
             topic_arn=environment.get("DESPLIEGUE_TOPIC_ARN", ""),
         )

@@ -18,6 +18,7 @@ class Request(msgspec.Struct):
         headers: names in lower case.
         body: as sent, after any transfer encoding.
         id: the adapter's id for this request, named in the reply when the fault is ours.
+        caller: whom the adapter takes it to be from; empty where everybody is the same.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request(msgspec.Struct):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     id: str = ""
+    caller: str = ""
 
 
 class Outcome(msgspec.Struct):
@@ -34,6 +36,7 @@ class Outcome(msgspec.Struct):
         model: the model that answered or failed; empty until it is known to exist.
         version: its version.
         rows: rows predicted.
+        deprecated: whether the version is on its way out.
         durations: nanoseconds of decoding, running and encoding, of an inference that came so far; else nothing.
         error: the error's code; empty when all went well.
         subject: name of the input, output or parameter that was at fault.
@@ -43,6 +46,7 @@ class Outcome(msgspec.Struct):
     model: str = ""
     version: str = ""
     rows: int = 0
+    deprecated: bool = False
     durations: tuple[int, ...] = ()
     error: str = ""
     subject: str = ""

@@ -69,7 +69,8 @@ def model_metadata(
 ) -> Response:
     """GET /v2/models/{model}[/versions/{version}]."""
     found = load(served, outcome, model, version)
-    body = metadata.encode_metadata(found, served.repository.versions(model))
+    deprecation = served.repository.deprecated.get((found.name, found.version))
+    body = metadata.encode_metadata(found, served.repository.versions(model), deprecation)
     return Response(200, body, outcome=outcome)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Concatenate, Final, NamedTuple
 
 from despliegue.errors import MethodNotAllowed, PathNotFound, shorten
-from despliegue.http import documents, invocations, open_inference, predict_v1
+from despliegue.http import documents, invocations, jobs, open_inference, predict_v1
 from despliegue.http.messages import Outcome, Request, Response
 from despliegue.http.served import Served
 
@@ -41,6 +41,10 @@ ROUTES: Final = (
     Route("/v2/models/{model}/versions/{version}/config", {"GET": open_inference.model_configuration}),
     Route("/v2/models/{model}/stats", {"GET": open_inference.statistics}),
     Route("/v2/models/{model}/versions/{version}/stats", {"GET": open_inference.statistics}),
+    Route("/v2/models/{model}/jobs", {"POST": jobs.create}),
+    Route("/v2/models/{model}/versions/{version}/jobs", {"POST": jobs.create}),
+    Route("/v2/models/{model}/jobs/{job}", {"GET": jobs.status}),
+    Route("/v2/models/{model}/versions/{version}/jobs/{job}", {"GET": jobs.status}),
     Route("/v2/repository/models/{model}/load", {"POST": open_inference.not_served}),
     Route("/v2/repository/models/{model}/unload", {"POST": open_inference.not_served}),
     Route("/v2/trace/setting", {"GET": open_inference.not_served, "POST": open_inference.not_served}),
@@ -55,6 +59,9 @@ ROUTES: Final = (
     Route("/openapi.json", {"GET": documents.service_openapi}),
     Route("/v2/models/{model}/openapi.json", {"GET": documents.model_openapi}),
     Route("/v2/models/{model}/versions/{version}/openapi.json", {"GET": documents.model_openapi}),
+    Route("/v2/models/{model}/card", {"GET": documents.model_card}),
+    Route("/v2/models/{model}/versions/{version}/card", {"GET": documents.model_card}),
+    Route("/docs", {"GET": documents.console}),
 )
 
 _BY_LENGTH: Final[dict[int, list[tuple[list[tuple[str, str]], dict[str, Call]]]]] = {}

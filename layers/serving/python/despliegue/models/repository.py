@@ -1,11 +1,12 @@
 """The model repository: `<root>/<name>/<version>/model.onnx`, as Triton and KServe have it."""
 
+from __future__ import annotations
+
 import os
 import re
 import threading
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +14,12 @@ from despliegue.errors import DespliegueError, ModelNotFound, ModelNotReady, Not
 from despliegue.models import manifest
 from despliegue.models.folder import PRIVATE, Fingerprint, fingerprint
 from despliegue.models.model import FILE_NAME, Model, SessionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from despliegue.models.deprecation import Deprecation
 
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 """What a model's name and version look like: a folder's name. It also keeps `..` and `/` out of paths."""
@@ -51,6 +58,8 @@ class ModelRepository:
 
     def __init__(self, root: Path, settings: SessionSettings | None = None) -> None:
         self.root = root
+        self.deprecated: dict[Key, Deprecation] = {}
+        """The versions on their way out, by `<name>/manifest.json`, of the models that were asked for so far."""
         self._settings = settings or SessionSettings()
         self._loaded: dict[Key, _Loaded] = {}
         self._locks: dict[Key, threading.Lock] = {}
@@ -84,21 +93,26 @@ class ModelRepository:
 
         Raises:
             ModelNotFound: there is no such model.
-            ModelNotReady: its manifest cannot be read, or names a version that is not there.
+            ModelNotReady: its manifest cannot be read, names a version that is not there, or deprecates none rightly.
         """
         if default := self._defaults.get(name):
             return default
         versions = self.versions(name)
         try:
             document = manifest.read_object(self.root / name / manifest.FILE_NAME) or {}
+            chosen = document.get("default_version", versions[-1])
+            if chosen not in versions:
+                raise ModelNotReady(
+                    f"its {manifest.FILE_NAME} gives {shorten(chosen)} as default_version;"
+                    f" expected one of the strings {', '.join(map(shorten, versions))}"
+                )
+            if "deprecated" in document:
+                from despliegue.models.deprecation import read_deprecations  # here: few have any
+
+                found = read_deprecations(document, versions, chosen)
+                self.deprecated |= {(name, version): entry for version, entry in found.items()}
         except ModelNotReady as error:
             raise ModelNotReady(f"model '{name}' is not ready: {error}") from error
-        chosen = document.get("default_version", versions[-1])
-        if chosen not in versions:
-            raise ModelNotReady(
-                f"model '{name}' is not ready: its {manifest.FILE_NAME} gives {shorten(chosen)} as default_version;"
-                f" expected one of the strings {', '.join(map(shorten, versions))}"
-            )
         self._defaults[name] = chosen
         return str(chosen)
 
@@ -180,6 +194,9 @@ class ModelRepository:
             A sentence for each version that changed.
         """
         self._defaults.clear()
+        self.deprecated.clear()
+        for name in {name for name, _ in list(self._loaded)}:
+            self._read_settings(name)
         changed = []
         for key, loaded in list(self._loaded.items()):
             now = fingerprint(self._folder(*key))
@@ -209,8 +226,14 @@ class ModelRepository:
             raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
         with self._locks.setdefault((name, version), threading.Lock()):
             if (name, version) not in self._loaded:
+                self._read_settings(name)
                 self._loaded[name, version] = self._read(name, version)
             return self._loaded[name, version]
+
+    def _read_settings(self, name: str) -> None:
+        """Learn which versions are deprecated, whichever is asked for."""
+        with suppress(ModelNotFound, ModelNotReady):  # whoever asks for the default is told; a version still answers
+            self.default_version(name)
 
     def _read(self, name: str, version: str) -> _Loaded:
         folder = self._folder(name, version)

@@ -1,16 +1,20 @@
 """What the Open Inference Protocol says of a model: metadata, and Triton's configuration."""
 
-from typing import Any, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from despliegue.models import Model, TensorSpec
+if TYPE_CHECKING:
+    from despliegue.models import Model, TensorSpec
+    from despliegue.models.deprecation import Deprecation
 
 PLATFORM: Final = "onnxruntime_onnx"
 """Triton's name for an ONNX model run by ONNX Runtime."""
 
 
-def encode_metadata(model: Model, versions: list[str]) -> bytes:
+def encode_metadata(model: Model, versions: list[str], deprecation: Deprecation | None = None) -> bytes:
     """The model's metadata: its versions and signature, and what its manifest adds, under `parameters`."""
     metadata: dict[str, Any] = {
         "name": model.name,
@@ -25,6 +29,9 @@ def encode_metadata(model: Model, versions: list[str]) -> bytes:
             "labels": list(model.manifest.labels),
         },
     }
+    if deprecation is not None:
+        said = {"since": deprecation.since, "sunset": deprecation.sunset, "successor": deprecation.successor}
+        metadata["parameters"]["deprecated"] = {key: value for key, value in said.items() if value is not None}
     return orjson.dumps(metadata)
 
 

@@ -46,6 +46,7 @@ class Described(msgspec.Struct, frozen=True):
         empty: whether V1 predict takes no rows.
         metadata: its metadata.
         ready: that it is ready.
+        deprecated: whether the version is on its way out.
         errors: by operation.
     """
 
@@ -58,6 +59,7 @@ class Described(msgspec.Struct, frozen=True):
     empty: bool
     metadata: bytes
     ready: bytes
+    deprecated: bool
     errors: dict[str, Errors]
 
 
@@ -73,7 +75,8 @@ def describe(repository: ModelRepository, model: Model, *, by_version: bool) -> 
     """
     path = f"/models/{model.name}/versions/{model.version}" if by_version else f"/models/{model.name}"
     known = _DESCRIBED.setdefault(model, {})
-    key = (path, *repository.versions(model.name))
+    deprecation = repository.deprecated.get((model.name, model.version))
+    key = (path, deprecation, *repository.versions(model.name))
     if key not in known:
         known[key] = _describe(repository, model, path)
     return known[key]
@@ -104,6 +107,7 @@ def _describe(repository: ModelRepository, model: Model, below: str) -> Describe
         ask("POST", predict_path, b'{"instances":[]}').status == 200,
         ask("GET", path).body,
         ask("GET", f"{path}/ready").body,
+        (model.name, model.version) in repository.deprecated,
         errors_of(ask, model, path, predict_path),
     )
 

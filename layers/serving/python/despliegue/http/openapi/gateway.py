@@ -60,9 +60,10 @@ TOO_MANY: Final[dict[Auth, dict[str, str]]] = {
 
 TOO_LARGE: Final = (
     "the request is too large: API Gateway takes 10 MB and Lambda 6 MB, which is about 4.5 MB of body. Send fewer rows"
-    " in a request, or drop the file in S3 for scoring"
+    " in a request, or have a file of them scored: POST /v2/models/MODEL/jobs"
 )
 FAILED: Final = "the service failed, or has as many requests as it can take: try again (request id {id})"
 TIMED_OUT: Final = (
-    "no reply within 29 seconds: send fewer rows in a request, or drop the file in S3 for scoring (request id {id})"
+    "no reply within 29 seconds: send fewer rows in a request, or have a file of them scored: POST /v2/models/MODEL/jobs"
+    " (request id {id})"
 )

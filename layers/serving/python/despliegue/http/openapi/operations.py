@@ -135,6 +135,7 @@ def _operation(
         "tags": [place.tag],
         "summary": summary,
         **({"description": description} if description else {}),
+        **({"deprecated": True} if place.described.deprecated else {}),
         **more,
         "responses": {"200": success, **responses.errors(found, place.auth, posted="requestBody" in more)},
     }

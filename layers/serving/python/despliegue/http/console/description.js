@@ -1,0 +1,143 @@
+/** What is known of a model: read off its metadata and its OpenAPI document. */
+
+import { ask, askJson } from "./service.js";
+
+/** Features of which a form is still of use to anyone; of more the request is written as JSON. */
+const MOST_FIELDS = 200;
+
+/**
+ * @typedef {object} Feature
+ * @property {string} name
+ * @property {string} type JSON's: `number`, `integer`, `boolean` or `string`
+ * @property {unknown[] | null} choices the values that it can have, if they are known
+ * @property {boolean} nullable null stands for a missing value
+ * @property {boolean} optional it may be left out
+ */
+
+/**
+ * @typedef {object} Tensor
+ * @property {string} name
+ * @property {string} datatype
+ * @property {number[]} shape
+ */
+
+/**
+ * @typedef {object} Model
+ * @property {string} name
+ * @property {string} version
+ * @property {string} defaultVersion what answers where no version is named
+ * @property {string} description
+ * @property {string[]} labels
+ * @property {Tensor[]} inputs
+ * @property {Tensor[]} outputs
+ * @property {Feature[]} features its columns; none where it has none, or too many for a form
+ * @property {string[]} columns their names, however many
+ * @property {string} path where predictions are asked for, below the root
+ * @property {any} example a request that works, in JSON; null where none is known
+ * @property {string} scheme what callers must prove: `apiKey`, `sigv4`, or empty
+ * @property {string} document its OpenAPI document
+ */
+
+/**
+ * Every model with its versions, in the service's order.
+ * @returns {Promise<Map<string, {version: string, reason: string}[]>>}
+ */
+export async function listModels() {
+  const index = await askJson("v2/repository/index", { method: "POST", body: "{}" });
+  /** @type {Map<string, {version: string, reason: string}[]>} */
+  const found = new Map();
+  for (const { name, version, state, reason } of index) {
+    if (!found.has(name)) found.set(name, []);
+    found.get(name)?.push({ version, reason: state === "UNAVAILABLE" ? reason : "" });
+  }
+  return found;
+}
+
+/**
+ * @param {string} name
+ * @param {string} version the wanted one; empty for the default
+ * @returns {Promise<Model>}
+ */
+export async function describe(name, version) {
+  const at = address(name, version);
+  const [metadata, text, standard] = await Promise.all([
+    askJson(at),
+    ask(`${at}/openapi.json`),
+    version ? defaultVersion(name) : "",
+  ]);
+  const { parameters } = metadata;
+  const document = JSON.parse(text);
+  const predict = operation(document, ":predict");
+  const properties = Object.entries(predict ? document.components.schemas.Record.properties : {});
+  const required = document.components.schemas.Record?.required ?? [];
+  const [path, { post }] = predict ?? operation(document, "/infer") ?? ["", { post: {} }];
+  return {
+    name,
+    version: parameters.version,
+    defaultVersion: standard || parameters.version,
+    description: parameters.description,
+    labels: parameters.labels,
+    inputs: metadata.inputs,
+    outputs: metadata.outputs,
+    columns: properties.map(([column]) => column),
+    features: properties.length > MOST_FIELDS ? [] : properties.map(([column, schema]) => feature(column, schema, required)),
+    path: path.slice(1),
+    example: post.requestBody?.content["application/json"]?.examples?.example?.value ?? null,
+    scheme: Object.keys(document.components.securitySchemes ?? {})[0] ?? "",
+    document: text,
+  };
+}
+
+/**
+ * The model's card, in Markdown.
+ * @param {Model} model
+ */
+export function readCard(model) {
+  return ask(`${address(model.name, model.version)}/card`, { accept: "text/markdown" });
+}
+
+/**
+ * @param {string} name
+ * @param {string} version
+ */
+function address(name, version) {
+  const at = `v2/models/${encodeURIComponent(name)}`;
+  return version ? `${at}/versions/${encodeURIComponent(version)}` : at;
+}
+
+/** @param {string} name */
+async function defaultVersion(name) {
+  try {
+    return (await askJson(address(name, ""))).parameters.version;
+  } catch {
+    return "none that answers"; // the default version is broken, but not the one that was asked for
+  }
+}
+
+/**
+ * @param {any} document
+ * @param {string} ending of its path
+ * @returns {[string, any] | undefined}
+ */
+function operation(document, ending) {
+  return Object.entries(document.paths).find(([path]) => path.endsWith(ending));
+}
+
+/**
+ * @param {string} name
+ * @param {any} schema
+ * @param {string[]} required
+ * @returns {Feature}
+ */
+function feature(name, schema, required) {
+  const types = [schema.type].flat();
+  const type = types.find((each) => each !== "null") ?? "string";
+  const choices = schema.enum?.filter((/** @type {unknown} */ value) => value !== null);
+  return {
+    name,
+    type,
+    choices: choices ?? (type === "boolean" ? [true, false] : null),
+    nullable: types.includes("null"),
+    optional: !required.includes(name),
+  };
+}

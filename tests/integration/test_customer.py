@@ -1,0 +1,296 @@
+"""`despliegue customer`: keys and usage plans of a stack, in moto's API Gateway and CloudFormation over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+REGION = "eu-west-1"
+NO_VALUES = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+
+
+class Server(ThreadedMotoServer):
+    """moto's server, with what it lacks (usage) and a call that it may be told to refuse.
+
+    Attributes:
+        refused: a method and path that answers 429; None for none.
+        asked: the queries for usage.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 0, verbose=False)
+        self.refused: str | None = None
+        self.asked: list[dict[str, str]] = []
+
+    def _server_entry(self) -> None:
+        moto = DomainDispatcherApplication(create_backend_app)
+
+        def answer(environ: dict[str, Any], start_response: Any) -> Any:
+            request = Request(environ)
+            if self.refused and re.fullmatch(self.refused, f"{request.method} {request.path}"):
+                request.get_data()
+                refusal = Response('{"message": "Too Many Requests"}', 400, mimetype="application/json")
+                refusal.headers["x-amzn-errortype"] = "LimitExceededException"
+                return refusal(environ, start_response)
+            if found := re.fullmatch(r"/usageplans/(\w+)/usage", request.path):
+                return self._usage(found[1], request)(environ, start_response)
+            return moto(environ, start_response)
+
+        self._server = make_server(self._ip_address, self._port, answer, True, request_handler=MotoRequestHandler)
+        self._server_ready_event.set()
+        self._server.serve_forever()
+
+    def _usage(self, plan: str, request: Request) -> Response:
+        """Usage in the form of API Gateway's API reference, GetUsage: two days a page, numbered."""
+        self.asked.append(request.args.to_dict())
+        key, page = request.args["keyId"], int(request.args.get("position", "0"))
+        body = {"usagePlanId": plan, "values": {key: [[10 * page + 1, 99], [10 * page + 2, 97]]}}
+        if page == 0:
+            body["position"] = "1"
+        return Response(json.dumps(body), 200, mimetype="application/json")
+
+
+@dataclass
+class Aws:
+    """moto, empty at the beginning of each test but for the stack `birds` and what it has."""
+
+    server: Server
+    gateway: Any
+    formation: Any
+    environment: dict[str, str]
+    plan: str = ""
+    stages: list[dict[str, str]] = field(default_factory=list)
+
+    def stack(self, name: str, mode: str = "ApiKey", **outputs: str) -> None:
+        template = {
+            **NO_VALUES,
+            "Parameters": {"AuthMode": {"Type": "String"}},
+            "Outputs": {output: {"Value": value} for output, value in outputs.items()},
+        }
+        parameters = [{"ParameterKey": "AuthMode", "ParameterValue": mode}]
+        self.formation.create_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=parameters)
+
+    def keys(self) -> dict[str, str]:
+        return {key["name"]: key["id"] for key in self.gateway.get_api_keys()["items"]}
+
+    def plans(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.gateway.get_usage_plans()["items"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    made = Server()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def aws(server: Server) -> Aws:
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    httpx.post(f"{url}/moto-api/reset").raise_for_status()
+    server.refused = None
+    server.asked.clear()
+    session = boto3.Session("testing", "testing", region_name=REGION)
+    plain = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    environment = plain | {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": "/nonexistent",
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+    }
+    gateway = session.client("apigateway", endpoint_url=url)
+    found = Aws(server, gateway, session.client("cloudformation", endpoint_url=url), environment)
+    api = found.gateway.create_rest_api(name="birds")["id"]
+    root = found.gateway.get_resources(restApiId=api)["items"][0]["id"]
+    found.gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    found.gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
+    found.gateway.create_deployment(restApiId=api, stageName="live")
+    found.stages = [{"apiId": api, "stage": "live"}]
+    found.plan = found.gateway.create_usage_plan(
+        name="plan",
+        apiStages=found.stages,
+        throttle={"rateLimit": 50.0, "burstLimit": 100},
+        quota={"limit": 1000, "period": "DAY"},
+    )["id"]
+    found.stack("birds", UsagePlanId=found.plan)
+    return found
+
+
+@pytest.fixture
+def run(aws: Aws) -> Run:
+    """Runs `despliegue customer …`."""
+
+    def call(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "despliegue"), "customer", *arguments]
+        merged = aws.environment | environment
+        environ = {name: text for name, text in merged.items() if text is not None}
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    return call
+
+
+def parsed(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of an error."""
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_a_customer_is_added_to_the_stacks_plan_and_the_key_is_told_once(run: Run, aws: Aws) -> None:
+    told = run("add", "acme", "--stack", "birds").stdout
+
+    [(name, identifier)] = aws.keys().items()
+    made = aws.gateway.get_api_key(apiKey=identifier, includeValue=True)
+    in_plan = aws.gateway.get_usage_plan_keys(usagePlanId=aws.plan)["items"]
+    assert told.splitlines()[:2] == ["added  acme, in the usage plan of the stack", f"key    {made['value']}"]
+    assert (name, made["enabled"], made["tags"]) == ("acme", True, {"despliegue:stack": "birds"})
+    assert [key["id"] for key in in_plan] == [identifier]
+    assert made["value"] not in run("list", "--stack", "birds").stdout
+    assert made["value"] not in run("list", "--stack", "birds", "--json").stdout
+
+
+def test_limits_make_a_plan_of_its_own_that_says_the_rest_as_the_stacks(run: Run, aws: Aws) -> None:
+    added = parsed(run("add", "acme", "--stack", "birds", "--rate", "2.5", "--quota", "70", "--json"))
+
+    [plan] = [plan for plan in aws.plans() if plan["id"] != aws.plan]
+    assert (added["plan"], added["own_plan"], plan["name"]) == (plan["id"], True, "birds acme")
+    assert len(added["key"]) >= 20
+    assert plan["apiStages"] == aws.stages
+    assert plan["throttle"] == {"rateLimit": 2.5, "burstLimit": 100}
+    assert {key: plan["quota"][key] for key in ("limit", "period")} == {"limit": 70, "period": "DAY"}
+
+
+def test_only_the_stacks_customers_are_listed_with_their_plans(run: Run, aws: Aws) -> None:
+    aws.gateway.create_api_key(name="the stack's first key", enabled=True)
+    aws.stack("bees", UsagePlanId=aws.plan)
+    for name, stack in (("zoo", "birds"), ("acme", "birds"), ("acme", "bees")):
+        parsed(run("add", name, "--stack", stack, "--json"))
+    parsed(run("add", "own", "--stack", "birds", "--burst", "3", "--json"))
+
+    rows = parsed(run("list", "--stack", "birds", "--json"))
+    table = run("list", "--stack", "birds").stdout
+
+    assert [(row["name"], row["own_plan"], row["enabled"]) for row in rows] == [
+        ("acme", False, True),
+        ("own", True, True),
+        ("zoo", False, True),
+    ]
+    assert {row["plan"] for row in rows if not row["own_plan"]} == {aws.plan}
+    assert all(datetime.fromisoformat(row["created"]).tzinfo for row in rows)
+    assert re.search(rf"acme .*{aws.plan} .*\d{{4}}-\d\d-\d\d", table)
+    assert "(its own)" in table
+    assert "first key" not in table
+
+
+def test_usage_is_told_day_by_day_over_all_pages(run: Run, aws: Aws) -> None:
+    parsed(run("add", "acme", "--stack", "birds", "--json"))
+
+    used = parsed(run("usage", "acme", "--stack", "birds", "--days", "4", "--json"))
+    table = run("usage", "acme", "--stack", "birds", "--days", "4").stdout
+
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=3)
+    assert [(row["requests"], row["left"]) for row in used] == [(1, 99), (2, 97), (11, 99), (12, 97)]
+    assert [row["day"] for row in used] == [str(first + timedelta(days=number)) for number in range(4)]
+    asked = aws.server.asked[0]
+    assert (asked["startDate"], asked["endDate"]) == (str(first), str(today))
+    assert re.search(r"all\s+│\s+26", table)
+
+
+def test_a_removed_customer_leaves_nothing_and_the_others_stay(run: Run, aws: Aws) -> None:
+    parsed(run("add", "own", "--stack", "birds", "--rate", "1", "--json"))
+    parsed(run("add", "acme", "--stack", "birds", "--json"))
+
+    assert run("remove", "own", "--stack", "birds").stdout == "removed  own and its usage plan\n"
+    assert set(aws.keys()) == {"acme"}
+    assert run("remove", "acme", "--stack", "birds").stdout == "removed  acme\n"
+
+    assert aws.keys() == {}
+    assert [plan["id"] for plan in aws.plans()] == [aws.plan]
+    assert parsed(run("list", "--stack", "birds", "--json")) == []
+
+
+def test_what_fails_half_way_leaves_nothing_behind(run: Run, aws: Aws) -> None:
+    aws.server.refused = r"POST /usageplans/\w+/keys"
+
+    line = refused(run("add", "acme", "--stack", "birds", "--rate", "1"))
+
+    assert "AWS refuses the customer acme" in line
+    assert aws.keys() == {}
+    assert [plan["id"] for plan in aws.plans()] == [aws.plan]
+
+
+def test_a_key_of_someone_else_is_not_removed(run: Run, aws: Aws) -> None:
+    aws.gateway.create_api_key(name="theirs", enabled=True)
+
+    assert "has no customer 'theirs'; it has none" in refused(run("remove", "theirs", "--stack", "birds"))
+    assert set(aws.keys()) == {"theirs"}
+
+
+def test_a_name_is_taken_once(run: Run, aws: Aws) -> None:
+    parsed(run("add", "acme", "--stack", "birds", "--json"))
+
+    assert "has a customer 'acme' already" in refused(run("add", "acme", "--stack", "birds"))
+    assert len(aws.keys()) == 1
+
+
+def test_errors_say_what_to_do(run: Run, aws: Aws) -> None:
+    aws.stack("signed", "Iam")
+    aws.stack("old")
+    no_credentials = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+
+    assert "AWS refuses the stack nowhere" in refused(run("list", "--stack", "nowhere"))
+    assert "does not exist" in refused(run("list", "--stack", "nowhere"))
+    assert "its AuthMode is Iam" in refused(run("add", "acme", "--stack", "signed"))
+    assert "no output UsagePlanId" in refused(run("list", "--stack", "old"))
+    assert "there are no AWS credentials" in refused(run("list", "--stack", "birds", **no_credentials))
+    assert "--region names it" in refused(run("list", "--stack", "birds", AWS_DEFAULT_REGION=None))
+    assert "'-x' cannot be a customer's name" in refused(run("add", "--stack", "birds", "--", "-x")).replace('"', "'")
+    assert "is no stack's name" in refused(run("list", "--stack", "no stack"))
+    assert aws.keys() == {}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["add", "acme"], ["usage", "acme", "--stack", "birds", "--days", "91"], ["list", "birds"]]
+)
+def test_wrong_use_is_told_as_that(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments).returncode == 2
+
+
+def test_the_template_has_the_output(root: Path) -> None:
+    output = r"^  UsagePlanId:\n    Condition: UseApiKey\n.*\n    Value: !Ref UsagePlan$"
+
+    assert re.search(output, (root / "template.yaml").read_text(), re.MULTILINE)

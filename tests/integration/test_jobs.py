@@ -1,0 +1,174 @@
+"""Jobs through `despliegue serve --inbox`: with HTTP clients alone, and as docs/large-files.md shows them."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from despliegue.asgi import Limits
+from despliegue.http.job_request import read_job_request
+from despliegue.http.messages import Request
+
+WAIT_SECONDS = 60
+KEY = {"x-api-key": "a-key"}
+
+type Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def birds(root: Path) -> bytes:
+    return (root / "examples" / "birds.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def guide(root: Path) -> str:
+    return (root / "docs" / "large-files.md").read_text()
+
+
+def block(guide: str, language: str) -> str:
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def post(url: str, body: Any = None, **headers: str) -> dict[str, Any]:
+    reply = httpx.post(f"{url}/v2/models/penguins/jobs", json=body, headers=headers)
+    assert reply.status_code == 201, reply.text
+    posted: dict[str, Any] = reply.json()
+    assert reply.headers["location"] == posted["status"]
+    return posted
+
+
+def upload(posted: dict[str, Any], body: bytes) -> None:
+    sent = posted["upload"]
+    httpx.request(sent["method"], sent["url"], headers=sent["headers"], content=body).raise_for_status()
+
+
+def settled(url: str, posted: dict[str, Any], **headers: str) -> dict[str, Any]:
+    """The status once the job is over."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    asked = httpx.URL(f"{url}/v2/models/penguins/jobs").join(posted["status"])
+    while (found := httpx.get(asked, headers=headers).raise_for_status().json())["state"] in ("waiting", "running"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    state: dict[str, Any] = found
+    return state
+
+
+def test_two_jobs_go_all_the_way_with_no_key_beyond_the_api(serve: Serve, models: Path, birds: bytes) -> None:
+    url = serve(models, "--inbox", "--api-key", KEY["x-api-key"]).url
+    refused = httpx.post(f"{url}/v2/models/penguins/jobs")
+    first, second = post(url, **KEY), post(url, {"options": {"join": False}}, **KEY)
+    waiting = httpx.get(f"{url}/v2/models/penguins/jobs/{first['id']}", headers=KEY).json()
+    upload(second, birds)
+    upload(first, birds)
+    done = [settled(url, posted, **KEY) for posted in (first, second)]
+
+    assert refused.status_code == 403
+    assert waiting["state"] == "waiting"
+    assert [each["state"] for each in done] == ["done", "done"]
+    assert [each["rows"] for each in done] == 2 * [{"read": 12, "scored": 11, "rejected": 1}]
+    scored, alone = (httpx.get(each["results"]["scored"]).text for each in done)
+    assert scored.startswith("id,species,island,")
+    assert alone.startswith("label,probability_Adelie,")
+    assert [line.split(",")[8] for line in scored.splitlines()] == [line.split(",")[0] for line in alone.splitlines()]
+
+
+def test_a_file_that_cannot_be_scored_fails_with_the_reason(serve: Serve, models: Path) -> None:
+    url = serve(models, "--inbox").url
+    posted = post(url)
+    upload(posted, b"wings\n2\n")
+    failed = settled(url, posted)
+
+    assert failed["state"] == "failed"
+    assert failed["code"] == "UnscorableFile"
+    assert httpx.get(failed["results"]["report"]).json()["error"] == failed["error"]
+
+
+def test_without_an_inbox_there_are_no_jobs(serve: Serve, models: Path) -> None:
+    reply = httpx.post(f"{serve(models).url}/v2/models/penguins/jobs")
+
+    assert reply.status_code == 501
+    assert "`despliegue serve --inbox`" in reply.json()["error"]
+
+
+def test_a_body_too_large_is_told_of_jobs(serve: Serve, models: Path) -> None:
+    served = serve(models, "--inbox")
+    body = b" " * (Limits().body_bytes + 1)
+
+    reply = httpx.post(f"{served.url}/v2/models/penguins/infer", content=body, timeout=WAIT_SECONDS)
+
+    assert reply.status_code == 413
+    assert reply.json()["error"].endswith("or have a file of them scored: POST /v2/models/MODEL/jobs")
+
+
+def test_neither_credentials_nor_proxies_of_the_user_are_used(
+    serve: Serve, models: Path, birds: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "AWS_PROFILE": "mine",
+        "AWS_ACCESS_KEY_ID": "AKIAMINE",
+        "AWS_SECRET_ACCESS_KEY": "mine",
+        "AWS_SESSION_TOKEN": "mine",
+        "AWS_REGION": "eu-north-1",
+        "AWS_DEFAULT_REGION": "eu-north-1",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    url = serve(models, "--inbox").url
+    monkeypatch.delenv("HTTP_PROXY")  # httpx, here, would take it
+
+    posted = post(url)
+    upload(posted, birds)
+
+    assert "X-Amz-Credential=inbox%2F" in posted["upload"]["url"]
+    assert not re.search("MINE|mine|eu-north", posted["upload"]["url"])
+    assert settled(url, posted)["state"] == "done"
+
+
+def test_the_guides_calls_work(
+    serve: Serve, models: Path, birds: bytes, guide: str, tmp_path: Path, require: Callable[[bool, str], None]
+) -> None:
+    found = subprocess.run(["bash", "-c", "command -v jq"], capture_output=True, check=False)
+    require(found.returncode == 0, "the guide's commands need jq")
+    (tmp_path / "birds.csv").write_bytes(birds)
+    url = serve(models, "--inbox", "--api-key", KEY["x-api-key"]).url
+    python = f"url, key = {url!r}, {KEY['x-api-key']!r}\n" + block(guide, "python").replace("sleep(5)", "sleep(0.1)")
+    commands = f"set -euo pipefail\nURL={url} KEY={KEY['x-api-key']}\n" + block(guide, "sh").replace(
+        "sleep 5", "sleep 0.1"
+    )
+
+    by_curl = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=False)
+    scored = (tmp_path / "scored.csv").read_text()
+    by_python = subprocess.run(
+        [sys.executable, "-c", python], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert by_curl.returncode == 0, by_curl.stderr
+    assert json.loads(by_curl.stdout)["state"] == "done"
+    assert scored.startswith("id,species,island,")
+    assert by_python.returncode == 0, by_python.stderr
+    assert (tmp_path / "scored.csv").read_text().startswith("id,label,probability_Adelie,")
+
+
+def test_the_guide_lists_what_there_is(guide: str, root: Path) -> None:
+    rows = {match[1]: match[2] for match in re.finditer(r"^\| `(\w+)` \| (.*?) \|", guide, re.MULTILINE)}
+    template = (root / "template.yaml").read_text()
+
+    for member in ("format", "compression"):
+        for value in re.findall(r"`([a-z]+)`", rows[member]):
+            read_job_request(Request("POST", "", {}, json.dumps({member: value}).encode()))
+    for name in ("QuotaLimit", "InboxExpirationDays", "ResultsExpirationDays", "InboxBucketName", "InboxKmsKeyArn"):
+        assert f"`{name}`" in guide
+        assert f"  {name}:\n" in template
+    store = (root / "layers/serving/python/despliegue/http/job_store.py").read_text()
+    states = re.search(r"^type State = Literal\[(.*)\]$", store, re.MULTILINE)
+    assert states is not None
+    assert set(re.findall(r'"(\w+)"', states[1])) == set(rows) - {"format", "compression", "options"}
