@@ -15,6 +15,7 @@ from rich.table import Table
 from despliegue.errors import DespliegueError
 from despliegue_cli import describe, inbox
 from despliegue_cli.add_command import add_model
+from despliegue_cli.package_commands import choose_default, remove_package, sign_package, verify_packages
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models, open_repository
 from despliegue_cli.score_command import score_file
 from despliegue_cli.server import ServerSettings
@@ -30,6 +31,10 @@ console = Console()
 
 app.command("add")(add_model)
 app.command("score")(score_file)
+app.command("verify")(verify_packages)
+app.command("sign")(sign_package)
+app.command("default")(choose_default)
+app.command("remove")(remove_package)
 
 
 @app.command("list")

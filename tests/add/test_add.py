@@ -1,6 +1,7 @@
 """`despliegue add`: from a file to a version that serves, or to one clear line and nothing left behind."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,9 +62,8 @@ def test_versions_count_up_and_without_a_sample_it_says_so(
 
     assert "churn 1" in first.stdout
     assert "churn 2" in second.stdout
-    assert "not compared with its original" in second.stdout
-    manifest = json.loads((tmp_path / "models" / "churn" / "2" / "manifest.json").read_bytes())
-    assert "not compared" in manifest["source"]["verified"]
+    assert "without --sample FILE nobody knows" in second.stdout
+    assert "verification" not in json.loads((tmp_path / "models" / "churn" / "2" / "manifest.json").read_bytes())
 
 
 def test_a_package_that_differs_is_refused_and_leaves_nothing(
@@ -79,9 +79,20 @@ def test_a_package_that_differs_is_refused_and_leaves_nothing(
     done = run(saved(estimator, "svc.joblib"), "--trust", "--sample", tmp_path / "rows.csv")
 
     assert done.returncode == 1
-    assert "the package differs from its original on 600 rows" in done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
+    first, *worst, last = done.stderr.splitlines()
+    assert "the package differs from its original on 600 rows of the sample" in first
+    assert len(worst) == 5
+    assert all(re.match(r"  row .*: label expected [01], came [01]$", line) for line in worst)
+    assert "--accept-difference" in last
     assert not (tmp_path / "models" / "svc").exists()
+
+    taken = run(tmp_path / "svc.joblib", "--trust", "--sample", tmp_path / "rows.csv", "--accept-difference")
+
+    assert taken.returncode == 0, taken.stderr
+    assert "you accepted that" in taken.stdout
+    manifest = json.loads((tmp_path / "models" / "svc" / "1" / "manifest.json").read_bytes())
+    assert manifest["verification"]["accepted"]
+    assert manifest["verification"]["labels"] > 0
 
 
 def test_a_pickle_needs_the_users_word(run: Run, saved: Callable[..., Path], people: Any, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def finish(
     names = dict(zip([value.name for value in graph.input], inputs, strict=True)) | dict(outputs)
     fresh = _Fresh({*names.values(), *_inside(graph)})
     taken = set(names.values())
-    _rename(graph, {name: fresh.name(name) for name in sorted(_inside(graph) & taken - set(names))} | names)
+    rename(graph, {name: fresh.name(name) for name in sorted(_inside(graph) & taken - set(names))} | names)
     for output in graph.output:
         shape = output.type.tensor_type.shape
         if output.name in flat and len(shape.dim) != 1:
@@ -48,8 +48,9 @@ def finish(
     model.doc_string = graph.doc_string = ""
 
 
-def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    for each in _graphs(graph):
+def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Give values other names, in place, wherever they stand."""
+    for each in graphs(graph):
         for value in (*each.input, *each.output, *each.initializer, *each.value_info):
             value.name = names.get(value.name, value.name)
         for node in each.node:
@@ -72,8 +73,8 @@ class _Fresh:
 
 def _inside(graph: onnx.GraphProto) -> set[str]:
     """All names of values in a graph and those within it."""
-    names = {name for each in _graphs(graph) for node in each.node for name in (*node.input, *node.output)}
-    return names | {constant.name for each in _graphs(graph) for constant in each.initializer}
+    names = {name for each in graphs(graph) for node in each.node for name in (*node.input, *node.output)}
+    return names | {constant.name for each in graphs(graph) for constant in each.initializer}
 
 
 def _is_newer(node: onnx.NodeProto) -> bool:
@@ -101,12 +102,13 @@ def _flatten(graph: onnx.GraphProto, output: onnx.ValueInfoProto, column: int | 
     output.CopyFrom(helper.make_tensor_value_info(output.name, element, ["N"]))
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and all those within it: branches and bodies of loops."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
+                yield from graphs(attribute.g)
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:

@@ -70,7 +70,7 @@ def load(request: Request) -> Original:
 def missing_module(name: str) -> str:
     """What to do where a module is missing: an extra of ours, or the user's own code."""
     extra = {"sklearn": "sklearn", "skl2onnx": "sklearn", "skops": "sklearn", "pandas": "sklearn"}.get(name, name)
-    if extra in ("sklearn", "xgboost", "lightgbm"):
+    if extra in ("onnx", "sklearn", "xgboost", "lightgbm"):
         return f"it needs {name}, which is not installed: pip install 'despliegue[{extra}]'"
     return f"it needs the module '{name}', which is not found: install it, or name its folder in PYTHONPATH"
 

@@ -44,6 +44,7 @@ def answer(request: "Request", folder: Path) -> "Reply":
     from despliegue_cli.convert.messages import Reply, Vector
     from despliegue_cli.convert.originals import load, predict
     from despliegue_cli.convert.process import MODEL
+    from despliegue_cli.convert.served import load_served
 
     original: Original = load(request)
     if request.task == "predict":
@@ -52,6 +53,7 @@ def answer(request: "Request", folder: Path) -> "Reply":
         packed = {name: Vector.pack(array) for name, array in outputs.items()}
         return Reply(outputs=packed, accepted=Vector.pack(accepted), refusal=refusal)
     original.convert(folder / MODEL / FILE_NAME)
+    load_served(folder / MODEL, original.features)
     return Reply(features=original.features, labels=original.labels, source=original.source)
 
 

@@ -37,7 +37,12 @@ class Feature(msgspec.Struct, frozen=True):
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """What a file of the model was when its manifest was written: size in bytes and SHA-256 in hex."""
+    """What a file of the model was when its manifest was written.
+
+    Attributes:
+        size: in bytes.
+        sha256: SHA-256 in hex.
+    """
 
     size: int
     sha256: str
