@@ -1,5 +1,6 @@
 """The command `despliegue add`: arguments in, what was done and how to call the model out."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from despliegue.errors import DespliegueError
 from despliegue_cli.convert.originals import missing_module
+from despliegue_cli.describe import as_text
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
 
 if TYPE_CHECKING:
@@ -51,6 +53,9 @@ def add_model(
     any_size: Annotated[
         bool, typer.Option("--any-size", help="Add it though Lambda's functions would become too large to deploy.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option(help="Time it before and after it is improved, which takes some seconds.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Put a trained model into the repository, proven on a sample to predict what it did."""
@@ -71,21 +76,21 @@ def add_model(
         card=card,
         private_key=sign,
         any_size=any_size,
+        measure=measure,
     )
-    console = Console(stderr=True)
-    try:
-        with console.status("") as status:
+    with Console(stderr=True).status("") as status:
+        try:
             added = add(path, models, options, lambda step: status.update(f"{step}…"))
-    except KeyboardInterrupt:
-        print("error: interrupted; nothing was added", file=sys.stderr)
-        raise typer.Exit(130) from None
+        except KeyboardInterrupt:
+            print("error: interrupted; nothing was added", file=sys.stderr)
+            raise typer.Exit(130) from None
     if as_json:
         print(orjson.dumps(msgspec.to_builtins(added, enc_hook=str), option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(added)
+        _show(added, models)
 
 
-def _show(added: "Added") -> None:
+def _show(added: "Added", models: Path) -> None:
     source = added.source
     print(f"converted  {source.get('estimator', added.name)}, {source['framework']}")
     if repaired := source.get("repaired"):
@@ -95,18 +100,20 @@ def _show(added: "Added") -> None:
     else:
         print(f"proved     {_proved(added.proof, added.skipped)}")
     _show_improvements(added.improvements)
-    print(f"added      {added.name} {added.version}, {added.folder}")
-    print("next       despliegue serve")
+    if missing := source.get("missing"):
+        print(f"missing    {missing}")
+    print(f"added      {added.name} {added.version}{', the default now' if added.default else ''}: {added.folder}")
+    print(f"next       despliegue serve{'' if models == DEFAULT_MODELS else f' --models {shlex.quote(str(models))}'}")
     if added.call:
         print(added.call)
 
 
 def _proved(proof: "Proof", skipped: int) -> str:
-    words = f"{proof.rows:,} rows of the sample and {proof.made_up:,} made-up ones: "
+    rows = f"{proof.rows:,} row{'s' if proof.rows != 1 else ''} of the sample and {proof.made_up:,} made-up ones"
     if proof.different:
-        words += f"{proof.different:,} differ, by up to {proof.difference:.1e}, and you accepted that"
+        words = f"of {rows}, {proof.different:,} differ, by up to {proof.difference:.1e}, and you accepted that"
     else:
-        words += f"labels equal, numbers within {proof.difference:.1e}"
+        words = f"equal on {rows}; numbers within {proof.difference:.1e} of their output's largest"
     if proof.refused:
         words += f"; the original refuses {proof.refused:,} others ({proof.refusal})"
     if skipped:
@@ -119,18 +126,18 @@ def _show_improvements(found: "Improvements") -> None:
     print(f"improved   {'; '.join(kept) or 'nothing to improve'}")
     if found.accuracy is not None:
         changes = [
-            f"{each.output} of {each.changed:.2%} of them"
-            if each.changed
-            else f"{each.output} by up to {each.largest:.2g}"
+            f"{each.output} by up to {each.largest:.2g}"
+            if each.changed is None
+            else f"{each.output} of {each.changed:.2%} of them"
             for each in found.accuracy.outputs
         ]
         print(f"quantized  {found.quantized}, which changes, on {found.accuracy.rows:,} rows, {', '.join(changes)}")
-    rows = f"{found.after.batch_rows:,} rows"
+    rows = f"{found.after.batch_rows:,} rows" if found.after.batch_rows else "many rows"
     table = Table("", "size", "load", "1 row", rows, "memory", box=None, padding=(0, 2, 0, 0))
     for name, figures in (("before", found.before), ("after", found.after)):
         table.add_row(
             f"  {name}",
-            f"{figures.size / 1000:,.1f} kB",
+            as_text("size", figures.size),
             _figure(figures.load_ms, "ms"),
             _figure(figures.row_us, "µs"),
             _figure(figures.batch_us, "µs"),

@@ -47,10 +47,11 @@ def list_models(models: Models = DEFAULT_MODELS, as_json: AsJson = False) -> Non
     if as_json:
         _print_json(rows)
         return
-    table = Table("model", "version", "default", "size", "description")
+    table = Table("model", "version", "default", "proven", "size", "description")
     for row in rows:
         size, description = describe.as_text("size", row["size"]), escape(row["description"])
-        table.add_row(row["name"], row["version"], "✓" if row["default"] else "", size, description)
+        marks = ["✓" if row[key] else "" for key in ("default", "proven")]
+        table.add_row(row["name"], row["version"], *marks, size, description)
     console.print(table)
 
 

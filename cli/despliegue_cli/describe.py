@@ -25,6 +25,7 @@ def models(repository: ModelRepository) -> list[dict[str, Any]]:
                     "name": name,
                     "version": version,
                     "default": version == default,
+                    "proven": _is_proven(folder),
                     "size": _size(folder),
                     "description": problem or _description(folder),
                 }
@@ -91,6 +92,14 @@ def _description(folder: Path) -> str:
         return Manifest.read(folder).description
     except ModelNotReady as error:
         return f"not ready: {error}"
+
+
+def _is_proven(folder: Path) -> bool:
+    try:
+        verification = Manifest.read(folder).verification
+    except ModelNotReady:
+        return False
+    return verification is not None and not verification.accepted
 
 
 def _size(folder: Path) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from despliegue.http import InferenceService
 from despliegue.models import Model, ModelRepository
 from despliegue_cli import inbox
 from despliegue_cli.cloud import KeyedService, LambdaService
+from despliegue_cli.curl import curl
 from despliegue_cli.describe import strays
 
 ENVIRONMENT_VARIABLE = "DESPLIEGUE_SERVE"
@@ -127,11 +127,11 @@ def greeting(repository: ModelRepository, where: str, *, keyed: bool = False) ->
             continue
         if model.in_json:
             shown = ", ".join(names[:NAMES_SHOWN])
-            return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", curl(model, where, keyed=keyed)])
+            return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", call(model, where, keyed=keyed)])
     return "\n".join([*warnings, f"Serving on {where}, but no model is ready to be called with JSON"])
 
 
-def curl(model: Model, where: str, *, keyed: bool = False) -> str:
+def call(model: Model, where: str, *, keyed: bool = False) -> str:
     """A call with the manifest's example, or with a row of zeros where it has none that fits."""
     inputs = []
     for name, zeros in model.zeros().items():
@@ -140,6 +140,4 @@ def curl(model: Model, where: str, *, keyed: bool = False) -> str:
         if data is None or not spec.fits(np.shape(data)):
             data = zeros.tolist()
         inputs.append({"name": name, "shape": list(np.shape(data)), "datatype": spec.datatype.name, "data": data})
-    body = shlex.quote(orjson.dumps({"inputs": inputs}).decode())
-    key = ' -H "x-api-key: $KEY"' if keyed else ""
-    return f"curl -s {where}/v2/models/{model.name}/infer{key} -H 'Content-Type: application/json' -d {body}"
+    return curl(f"{where}/v2/models/{model.name}/infer", orjson.dumps({"inputs": inputs}), keyed=keyed)

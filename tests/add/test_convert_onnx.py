@@ -16,6 +16,8 @@ from despliegue.models.manifest import Feature
 from despliegue_cli.convert.from_onnx import OnnxModel
 from despliegue_cli.convert.messages import ConversionError
 from despliegue_cli.convert.onnx_data import check_external_data
+from despliegue_cli.convert.onnx_locale import replace_locales
+from despliegue_cli.convert.onnx_parts import nodes
 from despliegue_cli.convert.served import load_served
 
 if TYPE_CHECKING:
@@ -247,3 +249,47 @@ def test_columns_that_do_not_fit_the_inputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="names 3 features, but input 'x' takes 2"):
         load_served(tmp_path, tuple(Feature(name) for name in "abc"))
     assert load_served(tmp_path, tuple(Feature(name) for name in "ab")).signature.required == ("x",)
+
+
+def test_texts_of_whoever_exported_it_are_written_nowhere_however_deep_they_lie(tmp_path: Path) -> None:
+    model = graph("""
+        <ir_version: 10, opset_import: ["": 21, "local": 1]> m (float[N, 2] x) => (float[N, 2] y) {
+            t = Constant <value = bool {1}> ()
+            y = If (t) <then_branch = a () => (float[N, 2] b) { b = local.Same(x) },
+                        else_branch = c () => (float[N, 2] d) { d = Identity(x) }>
+        }
+        <opset_import: ["": 21], domain: "local"> Same (x) => (y) { y = Identity(x) }
+    """)
+    branch = model.graph.node[1].attribute[0].g
+    for part in (model, model.graph, *model.graph.node, branch, branch.node[0], *model.functions):
+        part.doc_string = "/home/alice"
+        part.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="/home/alice/train.py")
+    model.functions[0].node[0].doc_string = model.graph.input[0].doc_string = "/home/alice"
+    # Small integers take more bytes the other way that they can be stored.
+    model.graph.initializer.append(helper.make_tensor("table", TensorProto.INT64, [4000], range(4000)))
+    onnx.save(model, tmp_path / "net.onnx")
+    assert b"alice" in (tmp_path / "net.onnx").read_bytes()
+
+    (tmp_path / "made").mkdir()
+    OnnxModel(tmp_path / "net.onnx", ()).convert(tmp_path / "made" / "model.onnx")
+
+    assert b"alice" not in (tmp_path / "made" / "model.onnx").read_bytes()
+
+
+def test_nodes_are_found_in_branches_of_functions_and_in_lists_of_graphs() -> None:
+    model = graph("""
+        <ir_version: 10, opset_import: ["": 21, "local": 1]> m (string[N] x) => (string[N] y) { y = local.Lower(x) }
+        <opset_import: ["": 21], domain: "local"> Lower (x) => (y) {
+            t = Constant <value = bool {1}> ()
+            y = If (t) <then_branch = a () => (string[N] b) { b = StringNormalizer <case_change_action = "LOWER"> (x) },
+                        else_branch = c () => (string[N] d) { d = Identity(x) }>
+        }
+    """)
+    bodies = [helper.make_graph([helper.make_node("StringNormalizer", ["x"], ["z"])], "body", [], [])]
+    model.graph.node.append(helper.make_node("Switch", ["x"], ["z"], domain="local", bodies=bodies))
+
+    replaced = replace_locales(model)
+
+    assert replaced == "locale C.UTF-8 instead of en_US.UTF-8"
+    found = [node for node in nodes(model) if node.op_type == "StringNormalizer"]
+    assert [onnx.helper.get_node_attr_value(node, "locale") for node in found] == [b"C.UTF-8"] * 2

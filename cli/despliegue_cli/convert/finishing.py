@@ -1,14 +1,19 @@
-"""The last touches to a converted graph: the users' names, one value a row where there is one, the same bytes again."""
+"""The last touches to a converted graph: users' names, a value a row where there is one, no texts, the same bytes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from despliegue_cli.convert.onnx_parts import graphs
+
 _INLINE: int = 1 << 30
 """Bytes of weights from which a graph keeps them beside it: protobuf takes no more than 2 GiB."""
+_TEXTS: Final = ("doc_string", "metadata_props", "value_info")
+"""The fields that only people and tools read."""
 
 
 def finish(
@@ -102,17 +107,22 @@ def _flatten(graph: onnx.GraphProto, output: onnx.ValueInfoProto, column: int | 
     output.CopyFrom(helper.make_tensor_value_info(output.name, element, ["N"]))
 
 
-def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph and all those within it: branches and bodies of loops."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from graphs(attribute.g)
+def remove_texts(message: Any) -> None:
+    """Take descriptions, metadata and the shapes of what is inside out of a model or a part of it, in place.
+
+    They may hold people's names and paths.
+    """
+    for field, value in message.ListFields():
+        if field.name in _TEXTS:
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for each in (value,) if hasattr(value, "ListFields") else value:
+                remove_texts(each)
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write a model; large weights beside it."""
+    """Write a model without its texts, which are taken out of it; large weights beside it."""
+    remove_texts(model)
     if model.ByteSize() < _INLINE:
         onnx.save(model, path)
     else:

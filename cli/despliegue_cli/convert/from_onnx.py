@@ -130,7 +130,11 @@ def _load(path: Path, model: onnx.ModelProto) -> Model:
 
 
 def _features(model: Model, sample: tuple[str, ...]) -> tuple[Feature, ...]:
-    """Columns: the inputs, if each is one; or those of a matrix, if the sample names them."""
+    """Columns: the inputs, if each is one; or those of a matrix, if the sample names as many as it has.
+
+    Raises:
+        ConversionError: the sample names more or fewer, or the matrix takes any number.
+    """
     signature = model.signature
     schema = Schema.read(signature, Manifest())
     if schema.columns:
@@ -138,7 +142,16 @@ def _features(model: Model, sample: tuple[str, ...]) -> tuple[Feature, ...]:
     single = schema.single
     if single is None or len(single.shape) != 2 or not single.datatype.in_json or not sample:
         return ()
-    if single.shape[1] not in (-1, len(sample)):
+    if single.shape[1] == -1 and sample == (single.name,):
+        return ()  # an npz with the matrix itself, of one column
+    if single.shape[1] == -1:
+        # Any of the sample's columns might be none of its: the target, or a number of the row.
+        raise ConversionError(
+            f"the width of input '{single.name}' is open, so nobody knows which of the sample's {len(sample):,} columns"
+            " it takes; export it with its width, as [None, K], or give the sample as an npz with one array"
+            f" '{single.name}' of the shape [rows, columns]"
+        )
+    if single.shape[1] != len(sample):
         raise ConversionError(
             f"input '{single.name}' takes {single.shape[1]:,} columns, and the sample has {len(sample):,};"
             " leave only the model's columns in it, in their order"

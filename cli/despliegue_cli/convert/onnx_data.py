@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from despliegue_cli.convert.finishing import graphs
 from despliegue_cli.convert.messages import ConversionError
+from despliegue_cli.convert.onnx_parts import all_graphs, nodes
 
 
 def check_external_data(model: onnx.ModelProto, folder: Path) -> bool:
@@ -35,23 +35,15 @@ def check_external_data(model: onnx.ModelProto, folder: Path) -> bool:
 
 def tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """All constants of a model: of its graph, those within it, and its functions."""
-    nodes = [node for function in model.functions for node in function.node]
-    for graph in (*graphs(model.graph), *(each for node in nodes for each in _bodies(node))):
+    for graph in all_graphs(model):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
             yield from (sparse.values, sparse.indices)
-        nodes += graph.node
-    for node in nodes:
+    for node in nodes(model):
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
-
-
-def _bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            yield from graphs(attribute.g)
 
 
 def _check(tensor: onnx.TensorProto, entries: dict[str, str], folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final
 
 import onnx
@@ -12,8 +11,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 from despliegue.models import DATATYPES
 from despliegue.models.datatypes import of_ort_type
 from despliegue.models.model import reason
-from despliegue_cli.convert.finishing import graphs
 from despliegue_cli.convert.messages import ConversionError
+from despliegue_cli.convert.onnx_parts import nodes
 
 _KINDS: Final = {
     "sparse_tensor_type": "a sparse tensor",
@@ -106,17 +105,10 @@ def _unknown_operators(model: onnx.ModelProto) -> str:
     own = {(function.domain, function.name) for function in model.functions}
     counts = Counter(
         (domain, node.op_type)
-        for node in _nodes(model)
+        for node in nodes(model)
         if (domain := "" if node.domain == "ai.onnx" else node.domain, node.op_type) not in known
         and (node.domain, node.op_type) not in own
     )
     names = [f"operator '{domain or 'ai.onnx'}::{name}' ×{count}" for (domain, name), count in counts.items()]
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
-
-
-def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    for graph in graphs(model.graph):
-        yield from graph.node
-    for function in model.functions:
-        yield from function.node

@@ -5,13 +5,12 @@ dotless i of Turkish and its kin.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import onnx
 
-from despliegue_cli.convert.finishing import graphs
 from despliegue_cli.convert.messages import ConversionError
+from despliegue_cli.convert.onnx_parts import nodes
 
 _DEFAULT: Final = "en_US.UTF-8"
 _THERE: Final = ("C", "POSIX", "C.UTF-8", "C.utf8")
@@ -29,7 +28,7 @@ def replace_locales(model: onnx.ModelProto) -> str:
         ConversionError: the one that is asked for has no equal.
     """
     replaced = set()
-    for node in _normalizers(model):
+    for node in (node for node in nodes(model) if node.op_type == "StringNormalizer"):
         attribute = next((each for each in node.attribute if each.name == "locale"), None)
         if attribute is None:
             attribute = node.attribute.add(name="locale", type=onnx.AttributeProto.STRING, s=_DEFAULT.encode())
@@ -44,10 +43,3 @@ def replace_locales(model: onnx.ModelProto) -> str:
         attribute.s = _REPLACEMENT.encode()
         replaced.add(locale)
     return f"locale {_REPLACEMENT} instead of {', '.join(sorted(replaced))}" if replaced else ""
-
-
-def _normalizers(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    for graph in graphs(model.graph):
-        yield from (node for node in graph.node if node.op_type == "StringNormalizer")
-    for function in model.functions:
-        yield from (node for node in function.node if node.op_type == "StringNormalizer")

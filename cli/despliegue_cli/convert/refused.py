@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from despliegue_cli.convert.messages import ConversionError
 
+_MOST_QUANTILES: Final = 400
+
 
 def _neighbours(each: Any) -> str:
     return (
@@ -17,6 +19,14 @@ def _one_vs_rest(each: Any) -> str:
     if not hasattr(final, "decision_function") or type(final).__name__ == "LogisticRegression":
         return ""
     return f"it decides by probabilities, and the original by decisions; use {type(final).__name__} alone"
+
+
+def _quantiles(each: Any) -> str:
+    if each.output_distribution != "uniform":
+        return "to a normal distribution it has no converter; 'uniform' has"
+    if each.n_quantiles_ > _MOST_QUANTILES:
+        return f"{each.n_quantiles_:,} quantiles take its converter minutes; use n_quantiles=100"
+    return ""
 
 
 def _stacking(each: Any) -> str:
@@ -54,10 +64,12 @@ RULES: Final[dict[str, Callable[[Any], str]]] = {
     "HashingVectorizer": lambda _: "it has no converter; TfidfVectorizer has",
     "KNNImputer": lambda _: "its converter fails on some rows; use SimpleImputer",
     "IterativeImputer": lambda _: "it has no converter; use SimpleImputer",
-    "FunctionTransformer": lambda each: "" if each.func is None else "it calls a Python function, which a graph cannot",
-    "QuantileTransformer": lambda each: (
-        "" if each.output_distribution == "uniform" else "to a normal distribution it has no converter; 'uniform' has"
+    "FunctionTransformer": lambda each: (
+        ""
+        if each.func is None
+        else "it calls a Python function, which a graph cannot; do that before the model, in training and in each call"
     ),
+    "QuantileTransformer": _quantiles,
     "TunedThresholdClassifierCV": lambda _: (
         "it has no converter; serve its estimator_, and apply its threshold yourself"
     ),

@@ -19,10 +19,11 @@ def main() -> None:
     isolation = isolate(folder)
     import msgspec
 
-    from despliegue_cli.convert.messages import Reply, Request, one_line
+    from despliegue_cli.convert.messages import RefusesEveryRow, Reply, Request, one_line
     from despliegue_cli.convert.process import REPLY
 
-    request = msgspec.msgpack.decode((folder / sys.argv[1]).read_bytes(), type=Request)
+    request = msgspec.msgpack.decode(Path(sys.argv[1]).read_bytes(), type=Request)
+    Path(sys.argv[1]).unlink()  # the sample's rows do not outlive a parent that is killed
     limit_memory(request.memory)
     # Whatever a library warns of is checked here, or not at fault; a crash is told by the last line that is printed.
     warnings.simplefilter("ignore")
@@ -33,7 +34,7 @@ def main() -> None:
     except MemoryError:
         reply = Reply(error="it needs more memory than this machine has")
     except BaseException as error:  # what is loaded may raise anything, SystemExit too
-        reply = Reply(error=one_line(error))
+        reply = Reply(error=one_line(error), refuses_every_row=isinstance(error, RefusesEveryRow))
     reply.isolation = isolation
     (folder / REPLY).write_bytes(msgspec.msgpack.encode(reply))
 

@@ -1,8 +1,8 @@
 """From a model file to a version in the repository: converted, improved, proven, checked, described; or nothing."""
 
 import re
-import shlex
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
@@ -11,12 +11,12 @@ import msgspec
 import orjson
 
 from despliegue.errors import DespliegueError
-from despliegue.models import Manifest, Model, SessionSettings
+from despliegue.models import Manifest, Model, ModelRepository, SessionSettings
 from despliegue.models.folder import PRIVATE
 from despliegue.models.model import FILE_NAME
-from despliegue.monitoring import profile
-from despliegue_cli.convert import Converted, Reference, convert
-from despliegue_cli.convert.messages import ConversionError
+from despliegue.monitoring import Profile, profile
+from despliegue_cli.convert import Converted, convert
+from despliegue_cli.curl import curl
 from despliegue_cli.packages.budget import check_budget
 from despliegue_cli.packages.checks import check_outputs
 from despliegue_cli.packages.description.calls import Calls, calls
@@ -24,16 +24,21 @@ from despliegue_cli.packages.description.card import write_card
 from despliegue_cli.packages.description.events import write_events
 from despliegue_cli.packages.description.profile_file import write_profile
 from despliegue_cli.packages.description.public_example import example, published_example
-from despliegue_cli.packages.drafts import draft
+from despliegue_cli.packages.drafts import Draft, draft
 from despliegue_cli.packages.improve import Improvements, improve
 from despliegue_cli.packages.signing import sign
+from despliegue_cli.proof.evidence import Evidence
 from despliegue_cli.proof.examples import write_examples
-from despliegue_cli.proof.made_up import made_up
+from despliegue_cli.proof.graph_values import graph_texts
 from despliegue_cli.proof.package_runs import run
-from despliegue_cli.proof.proof import Proof, prove
-from despliegue_cli.proof.rows import Rows, arrays
-from despliegue_cli.proof.sample import read_sample
+from despliegue_cli.proof.proof import Proof
+from despliegue_cli.proof.rows import arrays
 
+ADDRESS: Final = "http://127.0.0.1:8080"
+"""Where `despliegue serve` serves unless told."""
+_ENDINGS: Final = re.compile(
+    r"\.(onnx|skops|joblib|pickle|pkl|json|ubj|txt|model|bst|lgb|gz|bz2|xz|zst|lzma|z)$", re.IGNORECASE
+)
 IMPROVEMENTS: Final = "improvements.json"
 """In the private folder: what improving did, and what it was measured to change on this machine."""
 
@@ -82,6 +87,7 @@ class Added(msgspec.Struct, frozen=True):
         skipped: rows of the sample that do not fit the features, and so prove nothing.
         proof: what the comparison found; None without a sample.
         improvements: what was done to the graph, and what that changed.
+        default: whether it answers where no version is named.
         events: sample events for `sam local invoke`.
         call: a line for a shell that asks the model where it is served on this machine; empty where there is none.
     """
@@ -94,8 +100,9 @@ class Added(msgspec.Struct, frozen=True):
     skipped: int
     proof: Proof | None
     improvements: Improvements
-    events: tuple[Path, ...]
-    call: str
+    default: bool = True
+    events: tuple[Path, ...] = ()
+    call: str = ""
 
 
 def add(
@@ -114,73 +121,133 @@ def add(
 
     Raises:
         DespliegueError: it cannot be converted, differs from its original, would not work where it is deployed, or is
-            there already. Nothing is left behind.
+            there already, and nothing is left behind; or it was added, as the message says, without sample events.
     """
-    name = options.name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")
+    for given in (path, models, options.sample, options.card, options.private_key, options.description):
+        _check_text(str(given))
+    name = options.name or model_name(path)
     authors_text = _read_card(options.card)
     progress("converting it")
-    with (
-        draft(models, name, options.version) as version,
-        convert(path, trust=options.trust, sample=options.sample) as converted,
-    ):
-        folder = version.folder
-        shutil.copytree(converted.folder, folder, dirs_exist_ok=True)
-        source = converted.source | ({"quantized": options.quantize} if options.quantize else {})
-        manifest = Manifest(options.description, converted.features, converted.labels, source)
-        model = _load(manifest, folder, name, version.version)
-        progress("asking the original for its predictions")
-        rows = _rows(model, folder, options.sample)
-        reference = _ask(converted, rows)
-        asked = rows.pick(reference.accepted) if reference is not None else rows
-        check_outputs(folder, asked, arrays(model, asked.columns))
-        progress("improving it")
-        # What is quantised differs from the original anyway, so it is the package before that which must not.
-        before = _prove(model, rows, reference, accept=options.accept_difference) if options.quantize else None
-        improvements = improve(folder, arrays(model, asked.columns), quantize=options.quantize, measure=options.measure)
-        model = _load(manifest, folder, name, version.version)
-        progress("comparing it with the original")
-        is_accepted = options.accept_difference or bool(options.quantize)
-        proof = _prove(model, rows, reference, accept=is_accepted, in_batches=options.quantize != "int8")
-        (folder / PRIVATE).mkdir(exist_ok=True)
-        sampled = asked.pick(~asked.made_up)
-        known = None
-        if len(sampled):
-            known = profile(sampled.columns, run(model, sampled), manifest.labels)
-            write_profile(folder, known)
-        if reference is not None:
-            write_examples(folder, model, rows, reference)
-        (folder / PRIVATE / IMPROVEMENTS).write_bytes(orjson.dumps(msgspec.to_builtins(improvements)))
-        public = published_example(model, sampled) if options.publish_examples else example(model, known)
-        manifest = msgspec.structs.replace(
-            manifest,
-            verification=proof.verification(is_accepted) if proof and len(sampled) else None,
-            example=public,
-        )
-        write_card(folder, name, version.version, manifest, model, improvements, authors_text)
-        model = _load(manifest, folder, name, version.version)
-        if not options.any_size:
-            check_budget(models, folder)
-        if options.private_key is not None:
-            sign(folder, options.private_key)
-        version.commit()
+    version: Draft | None = None
     try:
-        events = write_events(models, name, version.version, model, manifest, public)
-    except OSError as error:
+        with draft(models, name, options.version) as version:
+            with convert(path, trust=options.trust, sample=options.sample) as converted:
+                added, wanted = _package(version, name, converted, options, authors_text, progress)
+            if not options.any_size:
+                check_budget(models, version.folder)
+            if options.private_key is not None:
+                sign(version.folder, options.private_key)
+            version.commit()
+        events = _events(models, name, version.version, wanted)
+    except KeyboardInterrupt:
+        if version is None or not version.final.exists():
+            raise
         raise DespliegueError(
-            f"{name} {version.version} was added, but its sample events were not: {error.filename}: {error.strerror}"
-        ) from error
-    return Added(
+            f"{name} {version.version} was added, but an interrupt came before all of its sample events were written"
+        ) from None
+    is_default = _is_default(models, name, version.version)
+    path_of_call, body = wanted.best(name, "" if is_default else version.version)
+    call = curl(f"{ADDRESS}/{path_of_call}", body) if body else ""
+    return msgspec.structs.replace(added, default=is_default, events=events, call=call)
+
+
+def _package(
+    version: Draft,
+    name: str,
+    converted: Converted,
+    options: Options,
+    authors_text: str,
+    progress: Callable[[str], None],
+) -> tuple[Added, Calls]:
+    """Write all of the version's folder; gives what is known of it so far, and how it is called."""
+    folder = version.folder
+    shutil.copytree(converted.folder, folder, dirs_exist_ok=True)
+    source = converted.source | ({"quantized": options.quantize} if options.quantize else {})
+    manifest = Manifest(options.description, converted.features, converted.labels, source)
+    model = _load(manifest, folder, name, version.version)
+    progress("asking the original for its predictions")
+    evidence = Evidence.gather(converted, model, folder / FILE_NAME, options.sample)
+    asked, sampled = evidence.asked, evidence.sampled
+    check_outputs(model, folder, asked, arrays(model, asked.columns))
+    progress("improving it")
+    # What is quantised differs from the original anyway, so it is the package before that which must not.
+    before = evidence.prove(model, accept=options.accept_difference) if options.quantize else None
+    improvements = improve(
+        folder,
+        arrays(model, asked.columns),
+        sample=arrays(model, sampled.columns) if len(sampled) else None,
+        quantize=options.quantize,
+        measure=options.measure,
+    )
+    model = _load(manifest, folder, name, version.version)
+    progress("comparing it with the original")
+    is_accepted = options.accept_difference or bool(options.quantize)
+    # What quantising changes of extremes that nobody has is no figure that tells anybody anything.
+    proof = (evidence.of_sample if options.quantize else evidence).prove(model, accept=is_accepted)
+    known = _write_private(folder, model, evidence, improvements)
+    public = (
+        published_example(model, sampled)
+        if options.publish_examples
+        else example(model, known, graph_texts(folder / FILE_NAME))
+    )
+    manifest = msgspec.structs.replace(
+        manifest,
+        verification=proof.verification(is_accepted) if proof and len(sampled) else None,
+        example=public,
+    )
+    wanted = calls(model, manifest, public)
+    write_card(folder, name, version.version, manifest, model, wanted, improvements, authors_text)
+    _load(manifest, folder, name, version.version)
+    added = Added(
         name,
         version.version,
         version.final,
         manifest.source,
         converted.isolation,
-        rows.skipped,
+        evidence.rows.skipped,
         (before or proof) if len(sampled) else None,
         improvements,
-        events,
-        _call(name, calls(model, manifest, public)),
     )
+    return added, wanted
+
+
+def _write_private(folder: Path, model: Model, evidence: Evidence, improvements: Improvements) -> Profile | None:
+    """Write what never leaves this machine; gives the sample's profile."""
+    (folder / PRIVATE).mkdir(exist_ok=True)
+    (folder / PRIVATE / IMPROVEMENTS).write_bytes(orjson.dumps(msgspec.to_builtins(improvements)))
+    if evidence.reference is not None:
+        write_examples(folder, model, evidence.rows, evidence.reference)
+    sampled = evidence.sampled
+    if not len(sampled):
+        return None
+    known = profile(sampled.columns, run(model, sampled), model.manifest.labels)
+    write_profile(folder, known)
+    return known
+
+
+def _events(models: Path, name: str, version: str, wanted: Calls) -> tuple[Path, ...]:
+    try:
+        return write_events(models, name, version, wanted)
+    except (OSError, DespliegueError) as error:
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        raise DespliegueError(f"{name} {version} was added, but its sample events were not: {why}") from error
+
+
+def model_name(path: Path) -> str:
+    """A file's name as a model's: without its endings, ñ as n, what else is no letter or digit as a hyphen."""
+    stem = path.name
+    while _ENDINGS.search(stem):
+        stem = _ENDINGS.sub("", stem)
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._") or "model"
+
+
+def _check_text(text: str) -> None:
+    """Refuse what could be neither written nor printed."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DespliegueError(f"{text!a} is not in UTF-8; expected names and texts that are: rename it") from None
 
 
 def _read_card(path: Path | None) -> str:
@@ -196,39 +263,8 @@ def _load(manifest: Manifest, folder: Path, name: str, version: str) -> Model:
     return Model.load(folder, name, version, SessionSettings())
 
 
-def _rows(model: Model, folder: Path, sample: Path | None) -> Rows:
-    """The rows that original and package are asked about: those of the sample, and made-up ones."""
-    found = None if sample is None else read_sample(model, sample)
-    invented = made_up(model, found, folder / FILE_NAME)
-    return invented if found is None else found.with_more(invented)
-
-
-def _ask(converted: Converted, rows: Rows) -> Reference | None:
-    """What the original predicts; None where there is no sample, and it knows none of the made-up categories."""
+def _is_default(models: Path, name: str, version: str) -> bool:
     try:
-        return converted.predict(rows.columns)
-    except ConversionError:
-        if rows.made_up.all():
-            return None
-        raise
-
-
-def _prove(
-    model: Model, rows: Rows, reference: Reference | None, *, accept: bool, in_batches: bool = True
-) -> Proof | None:
-    if reference is None:
-        return None
-    proof = prove(model, rows, reference, in_batches=in_batches)
-    proof.check(accept)
-    return proof
-
-
-def _call(name: str, wanted: Calls) -> str:
-    """A line for a shell, for the address where `despliegue serve` serves unless told."""
-    path = f"v1/models/{name}:predict" if wanted.predict else f"v2/models/{name}/infer"
-    body = (wanted.predict or wanted.infer).decode()
-    return (
-        f"curl -s http://127.0.0.1:8080/{path} -H 'Content-Type: application/json' -d {shlex.quote(body)}"
-        if body
-        else ""
-    )
+        return ModelRepository(models).default_version(name) == version
+    except DespliegueError:  # the model's manifest is broken: then a version is only found by its name
+        return False

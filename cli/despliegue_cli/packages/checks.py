@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from despliegue.errors import DespliegueError
-from despliegue.models import Model, SessionSettings
+from despliegue.models import Model
 from despliegue.models.model import FILE_NAME, Array
 from despliegue.scoring.rows import run
+from despliegue_cli.packages.improve.comparing import same
 from despliegue_cli.proof.rows import Rows
+
+if TYPE_CHECKING:
+    import onnx
 
 _RANDOM: Final = (
     "Bernoulli",
@@ -23,35 +27,36 @@ _RANDOM: Final = (
 _TRAINING_MODE: Final = 2
 """Which input of Dropout says whether it drops at all."""
 _LISTED: Final = 3
+_UNREPEATABLE: Final = (
+    "A prediction that nobody can repeat is not served: export it for inference (in PyTorch after model.eval()),"
+    " without such"
+)
 
 
-def check_outputs(folder: Path, rows: Rows | None, arrays: Mapping[str, Array]) -> None:
-    """Run a package twice on all rows, and look at what it gives.
+def check_outputs(model: Model, folder: Path, rows: Rows, arrays: Mapping[str, Array]) -> None:
+    """Look for operators that draw random numbers, run a package twice on all rows, and look at what it gives.
 
-    One session tells: ONNX Runtime folds no operator that draws, and two sessions of a process start with one seed.
+    Two runs do not tell of every draw: one that seldom matters, of noise before a threshold, say.
 
     Args:
-        folder: of the package.
-        rows: what the rows are, N of them; None where nobody's data is among them.
+        model: the package.
+        folder: of it.
+        rows: what the rows are, N of them.
         arrays: the model's inputs for these rows.
 
     Raises:
-        DespliegueError: an output differs from one run to the next, or is NaN for a row of the sample.
+        DespliegueError: a random number is drawn for an output; or one differs from one run to the next, or is NaN
+            for a row of the sample.
         InvalidRequest: the model refuses a row.
         InferenceError: the model fails.
     """
-    model = Model.load(folder, "model", "1", SessionSettings())
+    if found := ", ".join(dict.fromkeys(_random_operators(folder))):
+        raise DespliegueError(f"the graph draws random numbers ({found}). {_UNREPEATABLE}")
     outputs, again = run(model, dict(arrays)), run(model, dict(arrays))
     for name, array in outputs.items():
-        if not _same(array, again[name]):
-            found = ", ".join(dict.fromkeys(_random_operators(folder)))
-            raise DespliegueError(
-                f"the outputs differ from one run to the next: '{name}'"
-                f"{f'; the graph draws random numbers ({found})' if found else ''}. A prediction that nobody can"
-                " repeat is not served: export it for inference (in PyTorch after model.eval()), without such"
-            )
-    if rows is not None:
-        _check_numbers(rows, outputs)
+        if not same(array, again[name]):
+            raise DespliegueError(f"the outputs differ from one run to the next: '{name}'. {_UNREPEATABLE}")
+    _check_numbers(rows, outputs)
 
 
 def _check_numbers(rows: Rows, outputs: Mapping[str, Array]) -> None:
@@ -68,23 +73,27 @@ def _check_numbers(rows: Rows, outputs: Mapping[str, Array]) -> None:
             )
 
 
-def _same(one: Array, other: Array) -> bool:
-    """Whether two outputs are the same to the last bit."""
-    if one.dtype.kind == "O":
-        return one.shape == other.shape and bool((one == other).all())
-    return one.shape == other.shape and one.tobytes() == other.tobytes()
-
-
 def _random_operators(folder: Path) -> Iterator[str]:
-    """The operators of a graph that draw random numbers."""
-    import onnx
+    """The operators that draw random numbers, of the nodes that outputs need."""
+    import onnx.inliner
 
-    from despliegue_cli.convert.finishing import graphs
+    from despliegue_cli.convert.onnx_parts import all_graphs, nodes
+    from despliegue_cli.packages.improve.edits import remove_identities, remove_unused
 
-    model = onnx.load(folder / FILE_NAME, load_external_data=False)
-    nodes = [node for graph in graphs(model.graph) for node in graph.node]
-    for node in (*nodes, *(node for function in model.functions for node in function.node)):
+    model = onnx.inliner.inline_local_functions(onnx.load(folder / FILE_NAME, load_external_data=False))
+    remove_unused(model)
+    remove_identities(model)
+    # Exporters say in a constant that Dropout is not trained.
+    constants = {constant.name: constant for graph in all_graphs(model) for constant in graph.initializer}
+    constants |= {node.output[0]: node.attribute[0].t for node in nodes(model) if node.op_type == "Constant"}
+    given = {value.name for value in model.graph.input}
+    off = {name for name, each in constants.items() if name not in given and _is_false(each)}
+    for node in nodes(model):
         if node.op_type in _RANDOM:
             yield node.op_type
-        elif node.op_type == "Dropout" and any(node.input[_TRAINING_MODE:]):
+        elif node.op_type == "Dropout" and any(name and name not in off for name in node.input[_TRAINING_MODE:]):
             yield "Dropout in training mode"
+
+
+def _is_false(constant: "onnx.TensorProto") -> bool:
+    return constant.data_type == constant.BOOL and not any(constant.raw_data or constant.int32_data)

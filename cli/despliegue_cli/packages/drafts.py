@@ -1,7 +1,7 @@
 """A version on its way: a folder that the repository takes for no model, which gets its name at once or not at all.
 
-Whatever ends the work, an error, an interrupt or a signal, leaves nothing. What a killed process left is cleared by the
-next one to add a version of the same model.
+Whatever ends the work, an error, an interrupt or a signal, leaves nothing; a second signal does not end the clearing.
+What a killed process left is cleared by the next one to add a version of the same model.
 """
 
 import contextlib
@@ -12,19 +12,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from despliegue.errors import DespliegueError
+from despliegue.models.folder import PRIVATE
 from despliegue.models.repository import NAME_PATTERN
 
-_NAME: Final = re.compile(r"\.(?P<version>.+)\.(?P<process>\d+)")
+_NAME: Final = re.compile(r"\.adding-(?P<version>.+)\.(?P<process>\d+)")
 _ABANDONED_S: Final = 3600.0
 """Process numbers say little where containers share a folder, so a draft is also left alone until it is this old."""
-_ENDING: Final = ("SIGTERM", "SIGHUP")
+_ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_TRIES: Final = 100
+"""To make a folder in the model's, which others that add to it and fail remove whenever it is empty."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +76,39 @@ def draft(models: Path, name: str, version: str | None = None) -> Iterator[Draft
     for kind, text in (("name", name), ("version", version)):
         if text is not None and not NAME_PATTERN.fullmatch(text):
             raise DespliegueError(f"the {kind} is '{text}'; expected letters, digits, '.', '_' and '-'")
+        if text == PRIVATE:
+            raise DespliegueError(f"the {kind} is '{text}', and a folder of that name is never served; choose another")
     home = models / name
     made: Draft | None = None
-    with _ended_by_signals():
+    with _ended_by_signals() as ignore_signals:
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            _clear_abandoned(home)
             final = _reserve(home, version)
-            made = Draft(home / f".{final.name}.{os.getpid()}", final.name, final)
+            made = Draft(home / f".adding-{final.name}.{os.getpid()}", final.name, final)
             made.folder.mkdir()
             yield made
         except OSError as error:
             raise DespliegueError(f"{_words(error, home)}; nothing was added") from error
         finally:
+            ignore_signals()
             if made is not None:
                 shutil.rmtree(made.folder, ignore_errors=True)
                 _remove_empty(made.final)
             _remove_empty(home)
 
 
-def _reserve(home: Path, version: str | None) -> Path:
+def _reserve(home: Path, version: str | None, tries: int = _TRIES) -> Path:
+    """The folder of a version, which nobody else can take from now on."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _clear_abandoned(home)
+        return _take(home, version)
+    except (FileNotFoundError, FileExistsError):
+        if not tries:
+            raise
+        return _reserve(home, version, tries - 1)
+
+
+def _take(home: Path, version: str | None) -> Path:
     """An empty folder of the version's name: no model to the repository, and in the way of whoever wants it too."""
     if version is not None:
         try:
@@ -142,21 +158,30 @@ def _words(error: OSError, home: Path) -> str:
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let the signals that end a process end it by an exception, so that it can clear up."""
+def _ended_by_signals() -> Iterator[Callable[[], None]]:
+    """Let the first signal that ends a process end it by an exception, so that it can clear up.
+
+    Gives what makes them be ignored for the rest of the block.
+    """
+    before: dict[int, Any] = {}
+
+    def ignore() -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
 
     def end(number: int, frame: FrameType | None) -> None:
+        ignore()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
-    before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
         # One that is ignored, as nohup does, stays so.
-        before = {
-            number: signal.signal(number, end) for number in numbers if signal.getsignal(number) == signal.SIG_DFL
-        }
+        usual = (signal.SIG_DFL, signal.default_int_handler)
+        before |= {number: signal.signal(number, end) for number in numbers if signal.getsignal(number) in usual}
     try:
-        yield
+        yield ignore
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

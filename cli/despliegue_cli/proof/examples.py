@@ -13,10 +13,10 @@ from despliegue.models.folder import PRIVATE
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
 from despliegue_cli.convert import Reference
-from despliegue_cli.proof.compared import Outputs, compare, scales_of
+from despliegue_cli.proof.compared import Outputs, classes_of, compare, scales_of
 from despliegue_cli.proof.package_runs import decoded, run_all
 from despliegue_cli.proof.proof import tolerance
-from despliegue_cli.proof.rows import Rows
+from despliegue_cli.proof.rows import Rows, spread
 
 FILE_NAME: Final = "examples.json"
 FORMAT: Final = 1
@@ -76,8 +76,11 @@ def write_examples(folder: Path, model: Model, rows: Rows, reference: Reference)
     share = min(1.0, _MOST_VALUES / (values * (_OF_SAMPLE + _MADE_UP)))
     chosen = np.concatenate(
         [
-            _spread(np.flatnonzero(~accepted.made_up), max(1, int(_OF_SAMPLE * share))),
-            _spread(np.flatnonzero(accepted.made_up), max(1, int(_MADE_UP * share))),
+            numbers[spread(len(numbers), max(1, int(most * share)))]
+            for numbers, most in (
+                (np.flatnonzero(~accepted.made_up), _OF_SAMPLE),
+                (np.flatnonzero(accepted.made_up), _MADE_UP),
+            )
         ]
     )
     some = accepted.pick(chosen)
@@ -85,7 +88,8 @@ def write_examples(folder: Path, model: Model, rows: Rows, reference: Reference)
     kept = np.array([at for at in range(len(some)) if at not in refused])
     some = some.pick(kept)
     expected = {name: array[chosen[kept]] for name, array in expected.items()}
-    found = compare(expected, outputs, scales_of(expected, some.made_up))
+    classes = classes_of(expected, model.manifest.labels)
+    found = compare(expected, outputs, scales_of(expected, some.made_up), classes)
     differs = found.labels | (found.differences > tolerance(model))
     for name, array in expected.items():
         array[differs] = outputs[name][differs]
@@ -126,12 +130,6 @@ def read_examples(folder: Path) -> Examples | None:
         raise DespliegueError(f"{path} is not of the expected form: its arrays do not have {count:,} rows each")
     made_up = np.arange(count) >= count - document.made_up
     return Examples(Rows(columns, document.places, made_up), outputs)
-
-
-def _spread(numbers: Array, most: int) -> Array:
-    """At most so many of them, evenly spread."""
-    found: Array = numbers[np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), most)).round().astype(int))]
-    return found
 
 
 def _written(array: Array) -> dict[str, Any]:

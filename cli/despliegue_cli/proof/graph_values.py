@@ -70,6 +70,15 @@ def graph_values(path: Path, features: Sequence[str]) -> GraphValues:
     )
 
 
+def graph_texts(path: Path) -> frozenset[str]:
+    """The texts that an ONNX file works with, for whoever gets it to read: its categories, tokens and labels."""
+    graph = onnx.load(path, load_external_data=False).graph
+    attributes = [attribute for node in graph.node for attribute in node.attribute]
+    tensors = [*graph.initializer, *(attribute.t for attribute in attributes)]
+    found = [*(attribute.strings for attribute in attributes), *(tensor.string_data for tensor in tensors)]
+    return frozenset(text.decode(errors="replace") for texts in found for text in texts)
+
+
 def _columns(
     node: onnx.NodeProto,
     attributes: Mapping[str, Any],

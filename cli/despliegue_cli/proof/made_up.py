@@ -15,7 +15,7 @@ from despliegue.models import Model
 from despliegue.models.model import Array
 from despliegue_cli.proof.made_up_arrays import made_up_arrays
 from despliegue_cli.proof.made_up_values import STEPS, Kind, float32_neighbours, may_come, usual, values_to_try
-from despliegue_cli.proof.rows import Rows, typed
+from despliegue_cli.proof.rows import Rows, spread, typed
 
 _MOST: Final = 360
 """Rows in which one column differs; of wide tables, a part of all such rows."""
@@ -105,15 +105,15 @@ def _labels(sample: Rows | None) -> list[str]:
     """What each of the base rows is."""
     if sample is None:
         return [f"usual row {number}" for number in range(1, _BASES + 1)]
-    return ["the usual row", *(sample.places[at] for at in _spread(len(sample), _BASES - 1))]
+    return ["the usual row", *(sample.places[at] for at in spread(len(sample), _BASES - 1))]
 
 
 def _bases(column: Column, kind: Kind, values: Array, known: Sequence[Any], thresholds: Sequence[float]) -> list[Any]:
     """The feature's value in each base row: its usual one, then the sample's, or what the graph knows."""
     if len(values):
-        return [usual(column, kind, values), *values[_spread(len(values), _BASES - 1)].tolist()]
+        return [usual(column, kind, values), *values[spread(len(values), _BASES - 1)].tolist()]
     if kind == "number" and thresholds:
-        known = [thresholds[at] for at in _spread(len(thresholds), _BASES)]
+        known = [thresholds[at] for at in spread(len(thresholds), _BASES)]
     elif kind == "number":
         known = [0.0, 1.0, -1.0, 0.5, 10.0, -10.0, 100.0, 1000.0]
     fitting = [value for value in known if may_come(column, value)] or [usual(column, kind, values)]
@@ -133,7 +133,7 @@ def _stepped(
     for (base, step), values in moved.items():
         if len(values) > 1:
             yield f"{labels[base]}, each number {STEPS[step]}", base, values
-        if base in _spread(len(labels), _NEAR):
+        if base in spread(len(labels), _NEAR):
             for name, value in values.items():
                 yield f"{labels[base]}, {name} {STEPS[step]}", base, {name: value}
 
@@ -144,7 +144,7 @@ def _at_thresholds(
     """Base rows with a number at a tree's threshold, or next to it."""
     for name, column in numbers.items():
         found = thresholds.get(name, ())
-        for at in _spread(len(found), _BASES):
+        for at in spread(len(found), _BASES):
             split = found[at]
             for value in (split, *float32_neighbours(split), *np.nextafter(split, (-np.inf, np.inf)).tolist()):
                 if may_come(column, value):
@@ -174,8 +174,3 @@ def _filled(columns: Mapping[str, Column], bases: Mapping[str, Sequence[Any]], r
             values[name][at] = value
     found = {name: typed(column, values[name]) for name, column in columns.items()}
     return Rows(found, tuple(place for place, _, _ in rows), np.ones(len(rows), bool))
-
-
-def _spread(length: int, most: int) -> list[int]:
-    """At most so many places, evenly spread, the first and the last among them."""
-    return sorted(set(np.linspace(0, length - 1, min(length, most)).round().astype(int).tolist())) if length else []

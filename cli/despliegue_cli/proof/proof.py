@@ -14,12 +14,12 @@ from despliegue.models import Model
 from despliegue.models.manifest import Verification
 from despliegue.models.model import Array
 from despliegue_cli.convert import Reference
-from despliegue_cli.proof.compared import Comparison, Outputs, compare, scales_of
+from despliegue_cli.proof.compared import Comparison, Outputs, classes_of, compare, scales_of
 from despliegue_cli.proof.package_runs import decoded, run_all, run_in_batches
 from despliegue_cli.proof.rows import Rows
 
 RELATIVE: Final = 1e-5
-"""How far numbers may be apart, relative to the largest of their output. XGBoost and float32 graphs need it; trees and
+"""How far numbers may be apart, relative to a usual one of their column. XGBoost and float32 graphs need it; trees and
 linear models are a million times closer."""
 _STEPS: Final = {"FP16": 2.0**-10, "BF16": 2.0**-7}
 """Between two numbers near 1: an output of such a datatype is allowed two of its own steps."""
@@ -53,13 +53,14 @@ class Proof(msgspec.Struct, frozen=True):
         rows: of the sample, that the original predicts.
         made_up: further rows, that the original predicts.
         labels: of how many rows the labels or integers differ, but for ties.
-        difference: the largest, of numbers: relative to the largest of their output on the sample or, of a row that is
-            made up, in that row if it is larger there. Infinite where only one is a number, or the package refuses.
+        difference: the largest, of numbers: relative to a usual one of their column, see `compared.scales_of`. Infinite
+            where only one is a number, or the package refuses.
         worst: rows that differ, the worst first; at most five.
         tolerance: how large `difference` may be.
         different: how many rows differ by more than allowed, or are refused by the package.
         refused: how many rows of the sample the original refuses; they prove nothing.
         refusal: the original's words on the first row that it refuses, of the sample or made up.
+        skipped: rows of the sample that do not fit the features; they prove nothing.
     """
 
     rows: int
@@ -71,6 +72,7 @@ class Proof(msgspec.Struct, frozen=True):
     different: int = 0
     refused: int = 0
     refusal: str = ""
+    skipped: int = 0
 
     def check(self, accept: bool = False) -> None:
         """Make sure that the package is right.
@@ -92,7 +94,7 @@ class Proof(msgspec.Struct, frozen=True):
         lines = "".join(f"\n  {row.place}: {row.output} expected {row.expected}, came {row.came}" for row in self.worst)
         return (
             f"{self.rows:,} rows of the sample and {self.made_up:,} made-up ones: {self.different:,} of them differ,"
-            f" {self.labels:,} in labels, and numbers by up to {self.difference:.1e} of their output's largest"
+            f" {self.labels:,} in labels, and numbers by up to {self.difference:.1e} of what is usual"
             f" (allowed: {self.tolerance:.0e}){lines and ':'}{lines}"
         )
 
@@ -109,6 +111,8 @@ class Proof(msgspec.Struct, frozen=True):
             min(self.difference, sys.float_info.max),  # JSON has no infinity
             self.tolerance,
             accepted and self.different > 0,
+            self.skipped,
+            self.refused,
         )
 
 
@@ -119,29 +123,28 @@ def prove(model: Model, rows: Rows, reference: Reference, *, in_batches: bool = 
         model: the package, loaded as it is served.
         rows: of a sample, made-up ones, or both.
         reference: what the original predicts of them.
-        in_batches: also with itself in batches of one and two; of a package whose rows are quantised together, as int8
-            is, the numbers depend on the others in the batch.
+        in_batches: whether with itself too; not where somebody has accepted that it differs.
 
     Raises:
-        DespliegueError: the original refuses every row of the sample; or the package lacks an output, gives another
-            shape, or fails on batches of some size.
+        DespliegueError: fewer than half of the sample's rows can be compared; or the package lacks an output, gives
+            another shape, or fails on batches of some size.
     """
     refused = int((~rows.made_up & ~reference.accepted).sum())
-    if refused and refused == (~rows.made_up).sum():
-        raise DespliegueError(f"the original refuses every row of the sample: {reference.refusal}")
     asked = rows.pick(reference.accepted)
+    _check_enough(int((~asked.made_up).sum()), rows.skipped, rows.reason, refused, reference.refusal)
     outputs, refusals = run_all(model, asked)
     taken = np.array([at for at in range(len(asked)) if at not in refusals])
     expected, outputs = _alike(
         {name: decoded(model, name, array)[taken] for name, array in reference.outputs.items()}, outputs
     )
     scales = scales_of(expected, asked.made_up[taken])
-    parts = [_Part(compare(expected, outputs, scales), taken, "")]
+    classes = classes_of(expected, model.manifest.labels)
+    parts = [_Part(compare(expected, outputs, scales, classes), taken, "")]
     few = _few(asked.made_up[taken])
     own, own_scales = _picked(outputs, few), _picked(scales, few)
     for size, words in _BATCHES.items() if in_batches else ():
         _, came = _alike(own, run_in_batches(model, asked.pick(taken[few]), size))
-        parts.append(_Part(compare(own, came, own_scales), taken[few], words))
+        parts.append(_Part(compare(own, came, own_scales, classes), taken[few], words))
     return _proof(asked, parts, refusals, tolerance(model), refused, reference.refusal)
 
 
@@ -183,6 +186,18 @@ def _proof(
         len(different),
         refused,
         refusal,
+        asked.skipped,
+    )
+
+
+def _check_enough(compared: int, skipped: int, reason: str, refused: int, refusal: str) -> None:
+    if compared >= skipped + refused:
+        return
+    problems = [f"{skipped:,} do not fit its features ({reason})"] if skipped else []
+    problems += [f"the original refuses {refused:,}, alone or beside others ({refusal})"] if refused else []
+    raise DespliegueError(
+        f"only {compared:,} of {compared + skipped + refused:,} rows of the sample can be compared, which is too few:"
+        f" {', and '.join(problems)}; expected half of them at least. Give a sample of rows that the model takes"
     )
 
 

@@ -117,3 +117,8 @@ def fitting(
     }
     places = tuple(f"row {numbers[at]:,}" for at in kept)
     return Rows(found, places, np.zeros(len(kept), bool), total - len(kept), reason)
+
+
+def spread(length: int, most: int) -> list[int]:
+    """At most so many places, evenly spread, the first and the last among them."""
+    return sorted(set(np.linspace(0, length - 1, min(length, most)).round().astype(int).tolist())) if length else []

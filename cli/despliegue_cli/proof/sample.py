@@ -14,12 +14,10 @@ from despliegue.scoring.counts import BadRow
 from despliegue.scoring.parquet_table import ParquetTable
 from despliegue.scoring.records import Oversized
 from despliegue_cli.proof.npz import read_npz
-from despliegue_cli.proof.rows import MOST_VALUES, Rows, arrays, fitting
+from despliegue_cli.proof.rows import MOST_VALUES, Rows, fitting
 
 if TYPE_CHECKING:
     from despliegue.scoring.text_table import Block
-
-__all__ = ["MOST_ROWS", "Rows", "arrays", "read_sample"]
 
 MOST_ROWS: Final = 20_000
 _ZIP: Final = b"PK\3\4"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from despliegue.errors import DespliegueError
+from despliegue.models.folder import model_files
 from despliegue_cli.packages.budget import LIMIT, MIB, OTHER_PARTS, check_budget
 
 if TYPE_CHECKING:
@@ -64,6 +65,26 @@ def test_what_is_never_deployed_takes_no_room(tmp_path: Path, lying: Callable[[s
     lying("churn/.2.78/model.onnx", LIMIT)
     lying("README.md", LIMIT)
     check_budget(tmp_path, lying("iris/.1.77/model.onnx", MIB))
+
+
+def test_what_a_link_leads_to_takes_the_room_that_it_takes_in_the_layer(
+    tmp_path: Path, lying: Callable[[str, int], Path]
+) -> None:
+    version = lying("elsewhere/churn/1/model.onnx", ROOM)
+    models = tmp_path / "models"
+    draft = lying("models/iris/.1.77/model.onnx", MIB)
+    (models / "churn").symlink_to(version.parent)
+    with pytest.raises(DespliegueError, match="churn@1"):
+        check_budget(models, draft)
+
+
+def test_links_that_lead_back_end(tmp_path: Path, lying: Callable[[str, int], Path]) -> None:
+    version = lying("models/churn/1/model.onnx", MIB)
+    beside = lying("beside/weights", MIB)
+    for link, target in ((version / "up", version.parent), (version / "beside", beside), (beside / "back", version)):
+        link.symlink_to(target)
+    found = [path.relative_to(version).as_posix() for path in model_files(version)]
+    assert found == ["beside/weights", "model.onnx"]
 
 
 def test_exactly_the_functions_that_get_the_models_are_known(root: Path) -> None:

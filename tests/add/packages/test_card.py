@@ -16,7 +16,9 @@ from onnx import TensorProto, helper
 from despliegue.http import InferenceService, Request
 from despliegue.models import Manifest, Model, ModelRepository, SessionSettings
 from despliegue.models.manifest import Feature, Verification
+from despliegue_cli.packages.description.calls import Calls, calls
 from despliegue_cli.packages.description.card import write_card
+from despliegue_cli.packages.description.markdown import escaped
 from despliegue_cli.packages.description.public_example import example
 from despliegue_cli.packages.improve.results import Accuracy, Improvements, Measurement, OutputChange, Step
 
@@ -34,7 +36,9 @@ def card(root: Path, tmp_path: Path) -> Callable[..., str]:
         model = ModelRepository(root / "layers" / "models").get(name)
         (tmp_path / "model.onnx").write_bytes((root / "layers" / "models" / name / "1" / "model.onnx").read_bytes())
         manifest = msgspec.structs.replace(model.manifest, **changes)
-        return write_card(tmp_path, name, "1", manifest, model, improvements, text).read_text()
+        return write_card(
+            tmp_path, name, "1", manifest, model, calls(model, manifest, manifest.example), improvements, text
+        ).read_text()
 
     return write
 
@@ -66,7 +70,9 @@ def test_its_call_is_answered(
     if name == "image":
         folder = add_model(IMAGE, name)
         model = repository.get(name)
-        text = write_card(folder, name, "1", Manifest(example=example(model, None)), model).read_text()
+        manifest = Manifest(example=example(model, None))
+        wanted = calls(model, manifest, manifest.example)
+        text = write_card(folder, name, "1", manifest, model, wanted).read_text()
     else:
         text, repository = card(name), ModelRepository(root / "layers" / "models")
     (line,) = re.findall("^curl .*$", text, re.MULTILINE)
@@ -118,11 +124,42 @@ def test_what_is_refused_is_said(card: Callable[..., str], add_model: Callable[.
     Manifest(features=features).write(folder)
     model = Model.load(folder, "m", "1", SessionSettings())
 
-    text = write_card(folder, "m", "1", model.manifest, model).read_text()
+    text = write_card(folder, "m", "1", model.manifest, model, Calls()).read_text()
 
     assert "These may be neither null nor left out: `a`, `b`, `c`." in text
     assert "| `a` | number | FP32 | no |" in text
     assert "There is no example of a request" in text
+
+
+@pytest.mark.parametrize(
+    ("estimator", "holds"),
+    [
+        ("StandardScaler → KNeighborsClassifier", True), ("SVC", True), ("NuSVR", True), ("OneClassSVM", True),
+        ("GaussianProcessRegressor", True), ("RadiusNeighborsClassifier", True),
+        ("LinearSVC", False), ("LogisticRegression", False), ("NearestCentroid", False),
+    ],
+)  # fmt: skip
+def test_a_model_that_holds_rows_of_its_training_data_says_so(
+    card: Callable[..., str], estimator: str, holds: bool
+) -> None:
+    assert ("whoever gets the file gets them" in card(source={"estimator": estimator})) == holds
+
+
+@pytest.mark.parametrize("text", ["- item", "+ item", "1. item", "12) item", "---", "===", "    code", "> quote"])
+def test_a_line_that_looks_like_another_block_is_a_paragraph(text: str) -> None:
+    tokens = MarkdownIt("commonmark").parse(f"{escaped(text)}\n")
+
+    assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    assert "".join(part.content for part in tokens[1].children or ()) == text.strip()
+
+
+@pytest.mark.parametrize("text", ["see https://example.org/a", "see www.example.org", "WWW.example.org"])
+def test_an_address_is_no_link(text: str) -> None:
+    (inline,) = MarkdownIt("commonmark").parseInline(escaped(text))
+
+    # GitHub looks for these in the source, before escapes are undone.
+    assert re.search(r"https://|www\.", escaped(text), re.IGNORECASE) is None
+    assert "".join(part.content for part in inline.children or ()) == text
 
 
 def test_the_authors_own_words_take_the_place_of_the_questions(card: Callable[..., str]) -> None:
@@ -150,6 +187,7 @@ NASTY = (
     "b\\|c",
     " ",
     "ñ\u2028é\t",
+    "\u202eright to left\x9b2J😀",
 )
 
 
@@ -170,7 +208,8 @@ def test_names_of_any_kind_stay_in_their_cells(tmp_path: Path) -> None:
     manifest.write(tmp_path)
     model = Model.load(tmp_path, "m", "1", SessionSettings())
 
-    tokens = MarkdownIt("commonmark").enable("table").parse(write_card(tmp_path, "m", "1", manifest, model).read_text())
+    written = write_card(tmp_path, "m", "1", manifest, model, calls(model, manifest, manifest.example))
+    tokens = MarkdownIt("commonmark").enable("table").parse(written.read_text())
 
     shown = ["".join(part.content for part in token.children or ()) for token in tokens if token.type == "inline"]
     printable = ["".join(each if each.isprintable() else " " for each in name) for name in NASTY]
@@ -182,4 +221,5 @@ def test_names_of_any_kind_stay_in_their_cells(tmp_path: Path) -> None:
     headings = [tokens[at + 1].content for at, token in enumerate(tokens) if token.type == "heading_open"]
     assert not any("and" in heading or "z" in heading for heading in headings[1:3])
     (call,) = (token.content for token in tokens if token.type == "fence" and token.info == "sh")
+    assert call.strip().isprintable(), "nothing in it moves a cursor or turns a line round"
     assert set(json.loads(shlex.split(call)[-1])["instances"][0]) == set(NASTY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from despliegue.errors import DespliegueError
 from despliegue.models import ModelRepository
+from despliegue_cli.packages import drafts
 from despliegue_cli.packages.drafts import draft
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def break_off(folder: Path, error: type[BaseException]) -> None:
 def test_a_committed_draft_has_its_name_and_nothing_else_is_there(tmp_path: Path) -> None:
     with draft(tmp_path, "m") as made:
         write(made.folder)
-        assert made.folder.name == f".1.{os.getpid()}"
+        assert made.folder.name == f".adding-1.{os.getpid()}"
         assert ModelRepository(tmp_path).index() == {}
         assert made.commit() == tmp_path / "m" / "1"
     assert sorted(path.name for path in (tmp_path / "m").rglob("*")) == ["1", "model.onnx"]
@@ -90,6 +92,12 @@ def test_an_unsafe_name_is_refused(name: str, version: str | None, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "version"), [("private", None), ("m", "private")])
+def test_a_name_that_is_never_served_is_refused(name: str, version: str | None, tmp_path: Path) -> None:
+    with pytest.raises(DespliegueError, match="of that name is never served"), draft(tmp_path, name, version):
+        pass
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "models").touch()
     said = r"models.*: Not a directory; nothing was added"
@@ -111,17 +119,57 @@ def test_no_space_left_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_cleared_once_it_is_old(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    names = {f".1.{gone.pid}": 7200, f".2.{gone.pid}": 60, f".3.{os.getpid()}": 7200}
+    names = {f".adding-1.{gone.pid}": 7200, f".adding-2.{gone.pid}": 60, f".adding-3.{os.getpid()}": 7200}
     for name, age in names.items():
         folder = tmp_path / "m" / name
         folder.mkdir(parents=True)
-        (tmp_path / "m" / name[1]).mkdir()
+        (tmp_path / "m" / name[8]).mkdir()
         write(folder)
         os.utime(folder, (time.time() - age,) * 2)
     with draft(tmp_path, "m") as made:
         # The other two may be alive, so their versions stay taken.
         assert made.version == "4"
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [*sorted(names)[1:], "2", "3"]
+
+
+def test_a_users_own_hidden_folder_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "m" / ".backup.2024"
+    theirs.mkdir(parents=True)
+    write(theirs)
+    os.utime(theirs, (0, 0))
+    with draft(tmp_path, "m"):
+        pass
+    assert (theirs / "model.onnx").exists()
+
+
+def test_a_folder_that_another_one_removes_at_the_wrong_moment_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removals = iter((True, True, False))
+
+    def clear(home: Path) -> None:
+        if next(removals):
+            home.rmdir()
+
+    monkeypatch.setattr(drafts, "_clear_abandoned", clear)
+    with draft(tmp_path, "m") as made:
+        assert made.folder.is_dir()
+    assert list(removals) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_a_second_ctrl_c_does_not_end_the_clearing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove = shutil.rmtree
+
+    def interrupted(folder: Path, *, ignore_errors: bool) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        remove(folder, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), draft(tmp_path, "m") as made:
+        break_off(made.folder, KeyboardInterrupt)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 class Sleeper:
@@ -144,7 +192,7 @@ def test_a_signal_in_the_middle_of_add_leaves_nothing(ending: str, tmp_path: Pat
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     process = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.DEVNULL)
-    while not (requests := list(scratch.glob("*/request.msgpack"))) and process.poll() is None:
+    while not (requests := list(scratch.glob("*/model"))) and process.poll() is None:
         time.sleep(0.05)
     assert requests
     assert (tmp_path / "models" / "m").is_dir()

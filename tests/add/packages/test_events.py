@@ -16,7 +16,9 @@ import onnx.parser
 import pytest
 from moto.server import ThreadedMotoServer
 
+from despliegue.errors import DespliegueError
 from despliegue.models import ModelRepository
+from despliegue_cli.packages.description.calls import Calls, calls
 from despliegue_cli.packages.description.events import remove_events, write_events
 from despliegue_cli.packages.description.public_example import example
 
@@ -52,7 +54,7 @@ def write(stack: Path) -> Write:
     def call(name: str) -> dict[str, Path]:
         model = ModelRepository(stack / "layers" / "models").get(name)
         found = model.manifest.example or example(model, None)
-        paths = write_events(stack / "layers" / "models", name, "1", model, model.manifest, found)
+        paths = write_events(stack / "layers" / "models", name, "1", calls(model, model.manifest, found))
         assert all(path.parent == stack / "events" / "models" / name / "1" for path in paths)
         return {path.stem: path for path in paths if path.suffix == ".json"}
 
@@ -152,11 +154,27 @@ def test_what_gives_no_table_has_no_event_for_files(write: Write) -> None:
 
 def test_without_a_template_or_an_example_nothing_is_written(stack: Path, write: Write) -> None:
     models = stack / "layers" / "models"
-    model = ModelRepository(models).get("penguins")
 
-    assert write_events(models, "penguins", "1", model, model.manifest, {}) == ()
+    assert write_events(models, "penguins", "1", Calls()) == ()
     (stack / "template.yaml").unlink()
     assert write("penguins") == {}
+    assert not (stack / "events" / "models").exists()
+
+
+def test_a_repository_behind_a_link_gets_the_events_of_the_template_above_it(stack: Path, write: Write) -> None:
+    models = stack / "layers" / "models"
+    models.rename(stack / "elsewhere")
+    models.symlink_to(stack / "elsewhere")
+
+    assert write("penguins")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"requestContext": 1}'])
+def test_an_event_of_another_form_is_named(stack: Path, write: Write, content: str) -> None:
+    (stack / "events" / "predict" / "rest-infer.json").write_text(content)
+
+    with pytest.raises(DespliegueError, match=r"rest-infer\.json is no longer an event"):
+        write("penguins")
     assert not (stack / "events" / "models").exists()
 
 

@@ -4,20 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from despliegue.errors import ModelNotReady
 from despliegue.features import Schema
 from despliegue.models import Manifest, Model, ModelRepository
 from despliegue.models.manifest import Feature
 from despliegue.models.model import Array
 from despliegue.monitoring import profile
 from despliegue_cli.packages.description.calls import calls, record
-from despliegue_cli.packages.description.profile_file import read_profile, write_profile
+from despliegue_cli.packages.description.profile_file import write_profile
 from despliegue_cli.packages.description.public_example import example, published_example
+from despliegue_cli.proof.graph_values import graph_texts
 from despliegue_cli.proof.rows import Rows
-from despliegue_cli.server import curl
+from despliegue_cli.server import call
 
 type Load = Callable[..., Model]
 
@@ -71,11 +72,11 @@ def shoppers(rows: int = 200) -> dict[str, Array]:
     }
 
 
-def test_an_example_has_what_is_usual_in_each_column_as_its_datatype_has_it(load: Load) -> None:
+def test_an_example_has_what_is_usual_in_each_column_as_its_datatype_has_it(load: Load, tmp_path: Path) -> None:
     model = load(MIXED)
     columns = shoppers()
 
-    found = example(model, profile(columns, {}))
+    found = example(model, profile(columns, {}), graph_texts(tmp_path / "models" / "m" / "1" / "model.onnx"))
 
     assert found == {"visits": [7], "member": [[True]], "city": ["Ávila"], "spent": [found["spent"][0]]}
     (spent,) = found["spent"]
@@ -96,6 +97,16 @@ def test_it_is_no_row_of_the_sample(root: Path) -> None:
     for value, (name, given) in zip(values, columns.items(), strict=True):
         assert value not in given.tolist(), name
         assert abs((given <= value).mean() - 0.5) <= 0.15, name
+
+
+@pytest.mark.parametrize(("missing", "shown"), [("category", ""), ("text", "text")])
+def test_a_text_that_only_the_sample_holds_is_never_shown(load: Load, missing: str, shown: str) -> None:
+    wrote = "Ana Pérez, DNI 12345678Z, calls tomorrow"
+    columns = shoppers() | {"city": np.array([wrote, "León"] * 100, object)}
+    model = load(MIXED, visits="count", member="flag", city=missing, spent="number")
+
+    assert example(model, profile(columns, {}))["city"] == [shown]
+    assert example(model, profile(columns, {}), {"León", "Ávila"})["city"] == ["León"]
 
 
 def test_without_a_profile_it_is_zeros_and_empty_strings(load: Load) -> None:
@@ -213,23 +224,13 @@ def test_the_server_shows_the_example(load: Load) -> None:
     found = example(model, profile({"x": np.arange(1.0, 21.0)}, {}))
     model.manifest = Manifest(example=found)
 
-    assert '"data":[10.0]' in curl(model, "http://127.0.0.1:8080")
+    assert '"data":[10.0]' in call(model, "http://127.0.0.1:8080")
 
 
-def test_a_profile_lies_in_the_private_folder_and_reads_back(tmp_path: Path) -> None:
+def test_a_profile_lies_in_the_private_folder(tmp_path: Path) -> None:
     written = profile(shoppers(), {"y": np.random.default_rng(1).normal(size=200)})
 
     path = write_profile(tmp_path, written)
 
     assert path == tmp_path / "private" / "profile.json"
-    assert read_profile(tmp_path) == written
-    assert read_profile(tmp_path / "elsewhere") is None
-
-
-@pytest.mark.parametrize(("content", "message"), [('{"format": 2}', "format 1"), ('{"format": 1}', "expected form")])
-def test_a_profile_of_another_form_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "private").mkdir()
-    (tmp_path / "private" / "profile.json").write_text(content)
-
-    with pytest.raises(ModelNotReady, match=message):
-        read_profile(tmp_path)
+    assert msgspec.json.decode(path.read_bytes(), type=type(written)) == written

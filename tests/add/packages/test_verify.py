@@ -16,7 +16,7 @@ from despliegue.models.manifest import Feature
 from despliegue_cli.convert import Reference
 from despliegue_cli.packages.verify import NotVerified, Verified, verify, verify_all
 from despliegue_cli.proof.examples import write_examples
-from despliegue_cli.proof.sample import Rows
+from despliegue_cli.proof.rows import Rows
 
 DOUBLED = "(double[N] a) => (double[N] y) { y = Add(a, a) }"
 _BASE_ONLY = """

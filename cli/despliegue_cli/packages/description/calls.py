@@ -33,6 +33,11 @@ class Calls(msgspec.Struct, frozen=True):
     predict: bytes = b""
     file: bytes = b""
 
+    def best(self, name: str, version: str = "") -> tuple[str, bytes]:
+        """Path and body of the call to show, V1's where there is one; of the default version where none is named."""
+        at = f"models/{name}/versions/{version}" if version else f"models/{name}"
+        return (f"v1/{at}:predict", self.predict) if self.predict else (f"v2/{at}/infer", self.infer)
+
 
 def calls(model: Model, manifest: Manifest, example: Mapping[str, Any]) -> Calls:
     """The calls of a model, each tried on it; none without an example.

@@ -4,7 +4,7 @@ Its sections follow Mitchell et al., "Model Cards for Model Reporting" (2019), i
 It is part of the package and of its digest, so nothing in it is of a person's data, a place or a time.
 """
 
-import shlex
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -14,13 +14,16 @@ import onnx
 from despliegue.features import Schema
 from despliegue.models import Manifest, Model, TensorSpec
 from despliegue.models.model import FILE_NAME as MODEL
-from despliegue_cli.packages.description.calls import calls
+from despliegue_cli.curl import curl
+from despliegue_cli.packages.description.calls import Calls
 from despliegue_cli.packages.description.markdown import code, escaped, fenced, table
 from despliegue_cli.packages.improve.results import Improvements
 
 FILE_NAME: Final = "MODEL_CARD.md"
 _LISTED: Final = 100
 """Labels that are listed; a model may have thousands."""
+_HOLDS_ROWS: Final = re.compile(r"\b(KNeighbors|RadiusNeighbors|(Nu|OneClass)?SV[CMR]\b|GaussianProcess)")
+"""Estimators that predict by comparing with rows they were trained on."""
 _FOR_AUTHORS: Final = {
     "Intended use": "Who is to use it, for what decisions, and what it must not be used for.",
     "Training data": "Where the rows came from, of when and of whom they are, and what was left out.",
@@ -35,6 +38,7 @@ def write_card(
     version: str,
     manifest: Manifest,
     model: Model,
+    wanted: Calls,
     improvements: Improvements | None = None,
     authors_text: str = "",
 ) -> Path:
@@ -46,6 +50,7 @@ def write_card(
         version: the version's.
         manifest: as it will be written, but for `files`, of which the card is one.
         model: it, loaded.
+        wanted: how it is called.
         improvements: what was changed in the graph after it was converted.
         authors_text: Markdown of the authors' own, in place of the questions to them.
 
@@ -56,7 +61,7 @@ def write_card(
     parts = [
         *_head(name, version, manifest, model, schema),
         "## How to call it",
-        *_calls(name, version, manifest, model),
+        *_calls(name, version, wanted),
         "## Inputs",
         _inputs(manifest, model, schema),
         "## Outputs",
@@ -67,7 +72,7 @@ def write_card(
         *_proof(manifest),
         *_changes(improvements),
         "## Limits",
-        _bullets(_limits(schema)),
+        _bullets(_limits(manifest, schema)),
         *([authors_text.strip()] if authors_text.strip() else _questions()),
         "---",
         "This file is part of the package, whose digest covers it: once edited, it is refused.",
@@ -90,19 +95,12 @@ def _head(name: str, version: str, manifest: Manifest, model: Model, schema: Sch
         yield escaped(manifest.description)
 
 
-def _calls(name: str, version: str, manifest: Manifest, model: Model) -> Iterator[str]:
-    wanted = calls(model, manifest, manifest.example)
+def _calls(name: str, version: str, wanted: Calls) -> Iterator[str]:
     if not wanted.infer:
         yield f"There is no example of a request. `GET /v2/models/{name}` tells what it takes."
         return
-    path = (
-        f"v1/models/{name}/versions/{version}:predict"
-        if wanted.predict
-        else f"v2/models/{name}/versions/{version}/infer"
-    )
-    body = shlex.quote((wanted.predict or wanted.infer).decode())
-    key = '"x-api-key: $KEY"'
-    yield fenced(f"curl -s $API_URL/{path} -H {key} -H 'Content-Type: application/json' -d {body}", "sh")
+    path, body = wanted.best(name, version)
+    yield fenced(curl(f"$API_URL/{path}", body, keyed=True), "sh")
     if wanted.file:
         yield f"A file of such rows, put into the inbox under `{name}@{version}/`, is scored:"
         yield fenced(wanted.file.decode(), "csv")
@@ -167,7 +165,7 @@ def _proof(manifest: Manifest) -> Iterator[str]:
     yield _bullets(
         [
             f"{labels};",
-            f"numbers differ by {found.difference:.1e} at most, relative to the largest of their output;"
+            f"numbers differ by {found.difference:.1e} at most, relative to a usual one of their column;"
             f" {found.tolerance:.0e} was allowed.",
         ]
     )
@@ -191,13 +189,20 @@ def _changes(improvements: Improvements | None) -> Iterator[str]:
         yield table(
             ("output", "largest difference", "mean difference", "labels changed"),
             [
-                (code(each.output), f"{each.largest:.1e}", f"{each.mean:.1e}", f"{each.changed:.2%}")
+                (
+                    code(each.output),
+                    f"{each.largest:.1e}",
+                    f"{each.mean:.1e}",
+                    "" if each.changed is None else f"{each.changed:.2%}",
+                )
                 for each in found.outputs
             ],
         )
 
 
-def _limits(schema: Schema) -> Iterator[str]:
+def _limits(manifest: Manifest, schema: Schema) -> Iterator[str]:
+    if _HOLDS_ROWS.search(manifest.source.get("estimator", "")):
+        yield "The model holds rows of its training data: whoever gets the file gets them."
     if not schema.columns:
         yield "Every input must be given, of the datatype and shape above; anything else is refused."
         return

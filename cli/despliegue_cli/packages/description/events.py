@@ -2,25 +2,25 @@
 
 import base64
 import hashlib
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote_plus
 
 import orjson
 
-from despliegue.models import Manifest, Model
-from despliegue_cli.packages.description.calls import FILE_NAME, calls
+from despliegue.errors import DespliegueError
+from despliegue_cli.packages.description.calls import FILE_NAME, Calls
 
 _REQUEST: Final = "predict/rest-infer.json"
 _MESSAGE: Final = "score/sqs-s3.json"
 """The events of the repository that these are like, but for path and body."""
 
 
-def write_events(
-    models: Path, name: str, version: str, model: Model, manifest: Manifest, example: Mapping[str, Any]
-) -> tuple[Path, ...]:
+def write_events(models: Path, name: str, version: str, wanted: Calls) -> tuple[Path, ...]:
     """Write the sample events of a version to `events/models/<name>/<version>/`, where there is a template to use them.
 
     `infer.json`, and `predict.json` where the model takes records and V1 has a form for its outputs, are requests;
@@ -30,29 +30,29 @@ def write_events(
         models: root of the repository; template and events are looked for in the folder above `layers/models`.
         name: the model's.
         version: the version's.
-        model: it, loaded.
-        manifest: what is written of it.
-        example: of the manifest, or another; without one there are no events.
+        wanted: its calls; without any there are no events.
 
     Returns:
         The files.
 
     Raises:
-        ModelNotReady: the manifest's features do not fit the inputs.
+        DespliegueError: an event of the repository has another form.
         OSError: they cannot be written.
     """
-    root = models.resolve().parent.parent
-    if not example or not (root / "template.yaml").is_file():
+    root = _root(models)
+    if not wanted.infer or root is None:
         return ()
-    wanted = calls(model, manifest, example)
     files: dict[str, bytes] = {}
-    if (request := _read(root / "events" / _REQUEST)) is not None:
-        files["infer.json"] = _request(request, f"v2/models/{name}/versions/{version}/infer", wanted.infer)
-        if wanted.predict:
-            files["predict.json"] = _request(request, f"v1/models/{name}/versions/{version}:predict", wanted.predict)
-    if (message := _read(root / "events" / _MESSAGE)) is not None and wanted.file:
-        files[FILE_NAME] = wanted.file
-        files["score.json"] = _message(message, f"{name}@{version}/{FILE_NAME}", wanted.file)
+    with _understood(root / "events" / _REQUEST) as path:
+        if (request := _read(path)) is not None:
+            files["infer.json"] = _request(request, f"v2/models/{name}/versions/{version}/infer", wanted.infer)
+            if wanted.predict:
+                target = f"v1/models/{name}/versions/{version}:predict"
+                files["predict.json"] = _request(request, target, wanted.predict)
+    with _understood(root / "events" / _MESSAGE) as path:
+        if (message := _read(path)) is not None and wanted.file:
+            score = _message(message, f"{name}@{version}/{FILE_NAME}", wanted.file)
+            files |= {FILE_NAME: wanted.file, "score.json": score}
     folder = _folder(root, name, version)
     if files:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,11 +63,29 @@ def write_events(
 
 def remove_events(models: Path, name: str, version: str) -> None:
     """Remove the sample events of a version, if there are any, and the folders that are empty then."""
-    folder = _folder(models.resolve().parent.parent, name, version)
+    root = _root(models)
+    if root is None:
+        return
+    folder = _folder(root, name, version)
     shutil.rmtree(folder, ignore_errors=True)
     for parent in (folder.parent, folder.parent.parent):
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
+
+
+def _root(models: Path) -> Path | None:
+    """The folder of the template: above `models` as it was named, or where a link of that name leads."""
+    named = Path(os.path.abspath(models))  # absolute() keeps `..`, which `parent` takes for a folder
+    roots = (path.parent.parent for path in (named, models.resolve()))
+    return next((root for root in roots if (root / "template.yaml").is_file()), None)
+
+
+@contextmanager
+def _understood(path: Path) -> Iterator[Path]:
+    try:
+        yield path
+    except (ValueError, LookupError, TypeError) as error:
+        raise DespliegueError(f"{path} is no longer an event of the form that it had ({error!r})") from error
 
 
 def _folder(root: Path, name: str, version: str) -> Path:

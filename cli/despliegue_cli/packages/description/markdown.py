@@ -1,16 +1,22 @@
-"""Texts of any kind in GitHub Flavored Markdown: nothing in them is taken for markup or ends a table's cell."""
+"""Texts of any kind in GitHub Flavored Markdown: none is taken for markup, for an address or for a table's cell's end.
+
+GitHub itself still links an e-mail address, whose `@` no escape hides.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 _MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>#&~]")
+_LEADING: Final = re.compile(r"^\d*(?=[-+=.)])")
+"""A list's bullet or number, or a line that makes another a heading."""
+_ADDRESS: Final = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 _RUN: Final = re.compile(r"`+")
 
 
 def escaped(text: str) -> str:
-    """`text` in a line of prose."""
-    return _MARKUP.sub(r"\\\g<0>", _line(text))
+    """`text` as a line of prose, or in one, without the spaces around it."""
+    return _LEADING.sub(r"\g<0>\\", _ADDRESS.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", _line(text).strip())))
 
 
 def code(text: str) -> str:

@@ -1,7 +1,7 @@
 """A row that may be shown to anyone: made from the profile, and nobody's, unless its owner publishes one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -21,10 +21,11 @@ type Example = dict[str, Any]
 """As `Manifest.example`: nested values for each input, of one row."""
 
 
-def example(model: Model, profile: Profile | None) -> Example:
+def example(model: Model, profile: Profile | None, texts: Collection[str] = ()) -> Example:
     """An example that no one's data is in: of each column what is usual there, else zeros and empty strings.
 
-    A number is the middle, in few digits, of the bin that the median lies in; a category is the most frequent one.
+    A number is the middle, in few digits, of the bin that the median lies in; a category is the most frequent one among
+    `texts`, which are public: those in the graph. Any other, however often it comes, may be what a person wrote.
 
     Returns:
         What the model predicts something for; empty where it has bfloat16 inputs or over a thousand values, fails on
@@ -40,11 +41,17 @@ def example(model: Model, profile: Profile | None) -> Example:
     for known in ([profile] if profile is not None else []) + [None]:
         if schema.columns:
             found = _of_values(
-                schema, {name: _usual(column.datatype, known, name) for name, column in required(schema).items()}
+                schema,
+                {
+                    name: _usual(column.datatype, known, name, texts, column.missing)
+                    for name, column in required(schema).items()
+                },
             )
         else:
             found = {
-                name: np.full(array.shape, _usual(model.signature.inputs[name].datatype, known, name), object).tolist()
+                name: np.full(
+                    array.shape, _usual(model.signature.inputs[name].datatype, known, name, texts), object
+                ).tolist()
                 for name, array in zeros.items()
             }
         if _is_answered(model, found):
@@ -109,14 +116,16 @@ def _given(column: Column, value: Any) -> Any:
     return str(value) if column.datatype.kind == "O" else _fitted(float(value), column.datatype)
 
 
-def _usual(datatype: Datatype, profile: Profile | None, name: str) -> Any:
+def _usual(datatype: Datatype, profile: Profile | None, name: str, texts: Collection[str], missing: Any = None) -> Any:
     """What is usual for a column or input; zero, false or an empty string where nothing is known."""
     column = profile.feature(name) if profile is not None else None
     if datatype.kind != "O":
-        return _fitted(_middle(column) if column is not None else 0.0, datatype)
+        value = _fitted(_middle(column) if column is not None else 0.0, datatype)
+        return int(value) if datatype.kind == "f" and column is not None and column.integers else value
     if column is None:
         return ""
-    return "text" if column.kind == "text" else next(iter(column.values), "")
+    other = "" if column.kind == "category" and missing is not None else "text"
+    return next((value for value in column.values if value in texts), other)
 
 
 def _fitted(value: float, datatype: Datatype) -> Any:

@@ -25,6 +25,7 @@ def improve(
     folder: Path,
     arrays: Mapping[str, Array],
     *,
+    sample: Mapping[str, Array] | None = None,
     quantize: Literal["", "int8", "fp16"] = "",
     measure: bool = True,
 ) -> Improvements:
@@ -35,12 +36,14 @@ def improve(
     Args:
         folder: of the model; files are only ever replaced in it as a whole.
         arrays: its inputs [N, ...] by name, on which outputs are compared; strings as objects.
-        quantize: make its weights `int8` or `fp16` too; what that changes is found on `arrays`.
-        measure: time it before and after, in processes of their own, for about 4 s; else only sizes are told.
+        sample: those of somebody's data, on which it is found what quantising changes; else `arrays`.
+        quantize: make its weights `int8` or `fp16` too.
+        measure: time it before and after, in processes of their own, for about 4 s; else, and where it fails in
+            them, only sizes are told.
 
     Raises:
-        DespliegueError: the model refuses `arrays`, cannot be quantised, gains nothing by it, or makes a process that
-            measures it fail. The folder is as it was.
+        DespliegueError: the model refuses `arrays`, cannot be quantised, or gains nothing by it. The folder is as it
+            was.
     """
     from despliegue_cli.packages.improve.edits import EDITS
     from despliegue_cli.packages.improve.measure import measured
@@ -52,8 +55,8 @@ def improve(
         trials.store()
         for name, edit in EDITS.items():
             trials.edit(name, edit)
-        accuracy = trials.quantize(quantize) if quantize else None
         trials.optimize()
+        accuracy = trials.quantize(quantize, arrays if sample is None else sample) if quantize else None
         folders = (folder, trials.best)
         before, after = (
             measured(folders, arrays, Path(scratch))

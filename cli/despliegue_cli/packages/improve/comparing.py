@@ -1,4 +1,4 @@
-"""Whether two graphs answer alike, to the last bit; and how far apart they are where they do not."""
+"""Whether two graphs answer with the same numbers, signs of zeros too; and how far apart they are where they do not."""
 
 from collections.abc import Iterator, Mapping
 
@@ -50,13 +50,14 @@ def _calls(arrays: Mapping[str, Array]) -> Iterator[Mapping[str, Array]]:
 
 
 def identical(outputs: Outputs, others: Outputs) -> bool:
-    """Whether both are the same in names, types, shapes and every bit; NaN is equal to NaN."""
+    """Whether both have the same names, and the same arrays as `same` says."""
     return list(outputs) == list(others) and all(
-        _same(one, other) for name in outputs for one, other in zip(outputs[name], others[name], strict=True)
+        same(one, other) for name in outputs for one, other in zip(outputs[name], others[name], strict=True)
     )
 
 
-def _same(one: Array, other: Array) -> bool:
+def same(one: Array, other: Array) -> bool:
+    """Whether both are the same in type, shape and every bit, but that any NaN is equal to any other."""
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     if one.dtype.kind != "f":
@@ -82,7 +83,7 @@ def _change(name: str, before: list[Array], after: list[Array]) -> OutputChange:
     one = np.concatenate([each.ravel() for each in before[first:]])
     other = np.concatenate([each.ravel() for each in after[first:]])
     if one.dtype.kind != "f":
-        return OutputChange(name, changed=float((one != other).mean()) if len(one) else 0.0)
+        return OutputChange(name, changed=float((one != other).mean() if len(one) else 0))
     usual = np.isfinite(one) & np.isfinite(other)
     with np.errstate(invalid="ignore"):
         alike = usual | (one == other) | (np.isnan(one) & np.isnan(other))

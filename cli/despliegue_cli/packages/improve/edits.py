@@ -1,4 +1,4 @@
-"""Changes to a graph that leave what it computes: what nobody uses, what is there twice, what only people read."""
+"""Changes to a graph that leave what it computes: what nobody uses, and what is there twice, goes."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -6,25 +6,10 @@ from typing import Any
 
 import onnx
 
-from despliegue_cli.convert.finishing import graphs, rename
+from despliegue_cli.convert.finishing import remove_texts, rename
+from despliegue_cli.convert.onnx_parts import bodies
 
 type Edit = Callable[[onnx.ModelProto], None]
-
-_TEXTS = ("doc_string", "metadata_props", "value_info")
-
-
-def remove_texts(model: onnx.ModelProto) -> None:
-    """Take out descriptions, metadata and the shapes of what is inside, which may hold people's names and paths."""
-    _clear_texts(model)
-
-
-def _clear_texts(message: Any) -> None:
-    for field, value in message.ListFields():
-        if field.name in _TEXTS:
-            message.ClearField(field.name)
-        elif field.message_type is not None:
-            for each in (value,) if hasattr(value, "ListFields") else value:
-                _clear_texts(each)
 
 
 def remove_unused(model: onnx.ModelProto) -> None:
@@ -48,11 +33,9 @@ def remove_unused(model: onnx.ModelProto) -> None:
 def _reads(node: onnx.NodeProto) -> list[str]:
     """The values that a node takes, those that the graphs within it take from outside among them."""
     names = list(node.input)
-    for attribute in node.attribute:
-        if attribute.type == onnx.AttributeProto.GRAPH:
-            for each in graphs(attribute.g):
-                names += [name for inner in each.node for name in inner.input]
-                names += [output.name for output in each.output]
+    for each in bodies(node):
+        names += [name for inner in each.node for name in inner.input]
+        names += [output.name for output in each.output]
     return names
 
 
@@ -80,8 +63,7 @@ def merge_duplicates(model: onnx.ModelProto) -> None:
 def _content(constant: onnx.TensorProto) -> bytes:
     unnamed = onnx.TensorProto()
     unnamed.CopyFrom(constant)
-    for field in ("name", *_TEXTS[:2]):
-        unnamed.ClearField(field)
+    unnamed.ClearField("name")
     return sha256(unnamed.SerializeToString(deterministic=True)).digest()
 
 
@@ -106,14 +88,14 @@ EDITS: dict[str, Edit] = {
     "unused nodes and weights out": remove_unused,
     "equal weights merged": merge_duplicates,
     "Identity nodes out": remove_identities,
-    "texts and metadata out": remove_texts,
 }
 
 
 def tidy(model: onnx.ModelProto) -> None:
-    """Apply all of them, and put the constants in the order in which they are read, whatever order a library chose."""
+    """Apply all of them, take texts out, and put the constants in the order in which they are read."""
     for edit in EDITS.values():
         edit(model)
+    remove_texts(model)
     graph = model.graph
     read = {name: number for number, name in enumerate(name for node in graph.node for name in _reads(node))}
     graph.initializer.sort(key=lambda constant: (read.get(constant.name, -1), constant.name))

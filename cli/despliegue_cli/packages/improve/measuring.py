@@ -24,12 +24,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Measure the model in the folder, on the inputs in the file."""
-    from despliegue.errors import DespliegueError
-
-    try:
-        figures = measure(Path(sys.argv[1]), Path(sys.argv[2]))
-    except DespliegueError as error:
-        sys.exit(" ".join(str(error).split()))
+    figures = measure(Path(sys.argv[1]), Path(sys.argv[2]))
     sys.stdout.buffer.write(msgspec.json.encode(figures))
 
 

@@ -8,8 +8,8 @@ import onnxruntime as ort
 from onnx import TensorProto
 
 from despliegue.models.model import FILE_NAME, SessionSettings, reason
-from despliegue_cli.convert.finishing import graphs
 from despliegue_cli.convert.onnx_data import tensors
+from despliegue_cli.convert.onnx_parts import nodes
 from despliegue_cli.packages.improve.edits import tidy
 
 _LEFT_OUT: Final = (
@@ -60,13 +60,9 @@ def optimize(folder: Path, scratch: Path) -> onnx.ModelProto:
 def _has_float16(model: onnx.ModelProto) -> bool:
     wanted = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
     values = (*model.graph.input, *model.graph.output)
-    casts = (each.i for node in _nodes(model) if node.op_type == "Cast" for each in node.attribute if each.name == "to")
+    casts = (each.i for node in nodes(model) if node.op_type == "Cast" for each in node.attribute if each.name == "to")
     types = (value.type.tensor_type.elem_type for value in values)
     return any(each in wanted for each in (*(tensor.data_type for tensor in tensors(model)), *types, *casts))
-
-
-def _nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    return [node for each in (*graphs(model.graph), *model.functions) for node in each.node]
 
 
 def _restore(after: onnx.ModelProto, before: onnx.ModelProto) -> None:
@@ -77,7 +73,7 @@ def _restore(after: onnx.ModelProto, before: onnx.ModelProto) -> None:
         values.extend(getattr(before.graph, field))
     after.ir_version, after.graph.name = before.ir_version, before.graph.name
     after.producer_name, after.producer_version = before.producer_name, before.producer_version
-    used = {node.domain for node in _nodes(after)} | {each.domain for each in before.opset_import}
+    used = {node.domain for node in nodes(after)} | {each.domain for each in before.opset_import}
     opsets = sorted((each for each in after.opset_import if each.domain in used), key=lambda each: each.domain)
     del after.opset_import[:]
     after.opset_import.extend(opsets)

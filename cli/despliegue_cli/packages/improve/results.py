@@ -45,20 +45,20 @@ class OutputChange(msgspec.Struct, frozen=True):
         output: its name.
         largest: the largest difference between numbers; 0 where it holds labels.
         mean: the mean difference between numbers; 0 where it holds labels.
-        changed: the share of labels that differ, 0 to 1; 0 where it holds numbers.
+        changed: the share of labels that differ, 0 to 1; None where it holds numbers.
     """
 
     output: str
     largest: float = 0.0
     mean: float = 0.0
-    changed: float = 0.0
+    changed: float | None = None
 
 
 class Accuracy(msgspec.Struct, frozen=True):
-    """What quantising changed, on the rows that were given.
+    """What quantising changed.
 
     Attributes:
-        rows: how many.
+        rows: how many: those of the sample, where there is one.
         outputs: an entry each.
     """
 

@@ -8,8 +8,8 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from despliegue.models.model import FILE_NAME
-from despliegue_cli.convert.finishing import graphs
 from despliegue_cli.convert.onnx_data import tensors
+from despliegue_cli.convert.onnx_parts import all_graphs, nodes
 
 DATA: Final = f"{FILE_NAME}.data"
 EXTERNAL_FROM: Final = 1 << 20
@@ -54,10 +54,9 @@ def load(folder: Path) -> onnx.ModelProto:
 def complexity(folder: Path) -> Complexity:
     """How much there is to load."""
     model = onnx.load(folder / FILE_NAME, load_external_data=False)
-    inside = list(graphs(model.graph))
     return Complexity(
-        sum(len(each.node) for each in (*inside, *model.functions)),
-        sum(len(each.initializer) for each in inside),
+        sum(1 for _ in nodes(model)),
+        sum(len(each.initializer) for each in all_graphs(model)),
         sum((folder / name).stat().st_size for name in (FILE_NAME, *external_files(model))),
     )
 
@@ -79,7 +78,10 @@ def store(model: onnx.ModelProto, folder: Path) -> None:
     constants = model.graph.initializer
     for constant in constants:
         if not constant.raw_data and constant.data_type in _TYPED:
-            constant.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(constant), constant.name))
+            raw = numpy_helper.from_array(numpy_helper.to_array(constant), constant.name)
+            # Small integers take less as they are.
+            if raw.ByteSize() <= constant.ByteSize():
+                constant.CopyFrom(raw)
     large = [constant for constant in constants if len(constant.raw_data) >= _LARGE]
     if sum(len(constant.raw_data) for constant in large) >= EXTERNAL_FROM:
         _store_beside(large, folder / DATA)

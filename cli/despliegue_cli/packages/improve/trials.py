@@ -14,7 +14,7 @@ from despliegue_cli.convert.messages import one_line
 from despliegue_cli.packages.improve.comparing import difference, identical, predict, rows
 from despliegue_cli.packages.improve.edits import Edit
 from despliegue_cli.packages.improve.optimizing import CannotOptimize, optimize
-from despliegue_cli.packages.improve.quantizing import Precision, quantized
+from despliegue_cli.packages.improve.quantizing import Precision, quantize
 from despliegue_cli.packages.improve.results import Accuracy, Step
 from despliegue_cli.packages.improve.storage import complexity, external_files, load, store
 
@@ -82,27 +82,27 @@ class Trials:
         finally:
             shutil.rmtree(scratch)
 
-    def quantize(self, precision: Precision) -> Accuracy:
-        """Make weights smaller; from then on it is the quantised model that others have to equal.
+    def quantize(self, precision: Precision, sample: Mapping[str, Array]) -> Accuracy:
+        """Make weights smaller, last of all: ONNX Runtime's optimisation would make them large again.
+
+        Args:
+            precision: of the weights.
+            sample: the inputs on which it is measured what that changes.
 
         Raises:
-            DespliegueError: it cannot be done, gives other inputs or outputs, or is no smaller.
+            DespliegueError: it cannot be done, is no smaller, or gives no numbers where there were some.
         """
-        candidate = self._write(quantized(load(self.best), precision))
+        model = load(self.best)
+        quantize(model, precision)
+        candidate = self._write(model)
         before, after = complexity(self.best).size, complexity(candidate).size
         if after > before * _WORTH:
             raise DespliegueError(
                 f"quantised to {precision} the model has {after:,} bytes instead of {before:,}, which is not worth a"
                 " difference; leave --quantize out"
             )
-        model = _load(candidate)
-        if _interface(model) != self._interface:
-            raise DespliegueError(
-                f"quantised to {precision} the model has other inputs or outputs; leave --quantize out"
-            )
-        outputs = predict(model, self._arrays)
-        accuracy = difference(self._expected, outputs, rows(self._arrays))
-        self._expected = outputs
+        expected, outputs = (predict(_load(each), sample) for each in (self.best, candidate))
+        accuracy = difference(expected, outputs, rows(sample))
         self._keep(candidate, f"quantised to {precision}", f"{before - after:,} bytes less")
         return accuracy
 

@@ -89,22 +89,6 @@ def test_the_same_model_gives_the_same_bytes_in_any_process_and_folder(save: Sav
         assert files[0] == files[1]
 
 
-def test_texts_and_paths_of_whoever_exported_it_are_out(save: Save) -> None:
-    model = network()
-    model.doc_string = model.graph.doc_string = "/home/alice"
-    model.metadata_props.add(key="path", value="/home/alice")
-    model.graph.node[0].doc_string = "/home/alice"
-    model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="/home/alice/train.py")
-    model.graph.initializer[0].doc_string = "/home/alice"
-    model.graph.input[0].doc_string = "/home/alice"
-    folder = save(model)
-
-    found = improve(folder, images(), measure=False)
-
-    assert "texts and metadata out" in kept(found)
-    assert b"alice" not in (folder / "model.onnx").read_bytes()
-
-
 def test_a_forest_keeps_the_casts_that_round_as_it_was_trained(save: Save) -> None:
     draw = np.random.default_rng(0)
     table = draw.normal(1.7e9, 1e4, (500, 3))
@@ -133,6 +117,19 @@ def test_a_forest_keeps_the_casts_that_round_as_it_was_trained(save: Save) -> No
         TensorProto.FLOAT,
         TensorProto.DOUBLE,
     ]
+
+
+def test_a_graph_in_float16_is_not_optimised_for_this_processor(save: Save) -> None:
+    text = """
+        <ir_version: 10, opset_import: ["": 21]>
+        half (float[N, 2] x) => (float[N, 2] y) { h = Cast <to = 10> (x)  t = Add (h, h)  y = Cast <to = 1> (t) }
+    """
+    folder = save(onnx.parser.parse_model(text))
+
+    found = improve(folder, {"x": np.eye(2, dtype=np.float32)}, measure=False)
+
+    assert not found.steps[-1].kept
+    assert "float16" in found.steps[-1].why
 
 
 def test_strings_are_compared_too(save: Save) -> None:

@@ -78,7 +78,7 @@ def outputs(*values: Any, dtype: Any = np.float32) -> Outputs:
         (outputs(3, dtype=np.int64), {"x": [np.array([3])]}, False),
     ],
 )
-def test_identical_means_every_bit(one: Outputs, other: Outputs, same: bool) -> None:
+def test_identical_means_every_bit_but_those_of_nan(one: Outputs, other: Outputs, same: bool) -> None:
     assert identical(one, other) is same
 
 

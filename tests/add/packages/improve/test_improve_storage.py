@@ -68,6 +68,21 @@ def test_weights_that_were_inside_move_out_where_there_are_many(save: Save) -> N
     assert (folder / "model.onnx.data").stat().st_size == 1_440_000
 
 
+def test_small_integers_stay_in_the_form_that_takes_fewer_bytes(save: Save) -> None:
+    text = """
+        <ir_version: 10, opset_import: ["": 21]>
+        table (int64[N] x) => (int64[N] y) { same = Identity (x)  y = Gather (integers, same) }
+    """
+    model = graph(text, {})
+    model.graph.initializer.append(onnx.helper.make_tensor("integers", TensorProto.INT64, [4000], range(4000)))
+    folder = save(model)
+
+    found = improve(folder, {"x": np.arange(5)}, measure=False)
+
+    assert "Identity nodes out" in kept(found)
+    assert found.after.size < found.before.size < 10_000
+
+
 def test_a_package_with_a_manifest_is_improved_where_it_lies(save: Save) -> None:
     folder = save(network())
     manifest = Manifest(features=(Feature("a"), Feature("b")))

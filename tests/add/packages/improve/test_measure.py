@@ -1,4 +1,4 @@
-"""Measuring: a fresh process each, before and after; a process that fails is one clear line."""
+"""Measuring: a fresh process each, before and after; one that fails refuses nothing."""
 
 import subprocess
 import sys
@@ -11,7 +11,6 @@ import onnx
 import onnx.parser
 import pytest
 
-from despliegue.errors import DespliegueError
 from despliegue_cli.convert.messages import Vector
 from despliegue_cli.packages.improve import Measurement, improve
 from despliegue_cli.packages.improve.measure import measured
@@ -80,13 +79,12 @@ def test_the_process_that_measures_loads_no_converter(folder: Path, tmp_path: Pa
     assert set(msgspec.json.decode(done.stdout)) == {"load_ms", "row_us", "batch_us", "memory_mb"}
 
 
-def test_a_process_that_fails_is_told_in_one_line(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DespliegueError, match=r"without an answer \(exit code 1\): .*refused its inputs") as raised:
-        measured([folder], {**arrays(2), "x": np.ones((2, 9), np.float32)}, tmp_path)
+@pytest.mark.parametrize(("width", "time_limit_s"), [(9, 60.0), (3, 0.01)])
+def test_where_a_process_fails_or_takes_too_long_only_sizes_are_told(
+    folder: Path, tmp_path: Path, width: int, time_limit_s: float
+) -> None:
+    inputs = {**arrays(2), "x": np.ones((2, width), np.float32)}
 
-    assert "\n" not in str(raised.value)
+    found = measured([folder], inputs, tmp_path, time_limit_s)
 
-
-def test_a_process_that_takes_too_long_is_stopped(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DespliegueError, match=r"longer than 0\.01 s, and was stopped"):
-        measured([folder], arrays(2), tmp_path, time_limit_s=0.01)
+    assert found == [Measurement((folder / "model.onnx").stat().st_size)]

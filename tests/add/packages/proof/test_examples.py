@@ -13,7 +13,7 @@ from despliegue.models.manifest import Feature
 from despliegue.models.model import Array
 from despliegue_cli.convert import Reference
 from despliegue_cli.proof.examples import read_examples, write_examples
-from despliegue_cli.proof.sample import Rows
+from despliegue_cli.proof.rows import Rows
 
 type Package = Callable[..., Model]
 type MakeRows = Callable[..., Rows]

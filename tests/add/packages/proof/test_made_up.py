@@ -11,7 +11,7 @@ from despliegue.features import Schema
 from despliegue.models import Model
 from despliegue.models.manifest import Feature
 from despliegue_cli.proof.made_up import made_up
-from despliegue_cli.proof.sample import Rows, arrays
+from despliegue_cli.proof.rows import Rows, arrays
 
 PEOPLE = "(double[N] age, string[N] city) => (double[N] y, string[N] z) { y = Identity(age) z = Identity(city) }"
 MATRIX = "(float[N,2] X) => (float[N,2] y) { y = Identity(X) }"

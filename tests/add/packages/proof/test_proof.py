@@ -1,6 +1,7 @@
 """Proofs: equal but for rounding and ties, else a refusal that shows the worst rows; in batches of any size."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from despliegue.models.model import Array
 from despliegue_cli.convert import Reference
 from despliegue_cli.proof.made_up import made_up
 from despliegue_cli.proof.proof import RELATIVE, Proof, WorstRow, prove
-from despliegue_cli.proof.sample import Rows
+from despliegue_cli.proof.rows import Rows
 
 type Package = Callable[..., Model]
 type MakeRows = Callable[..., Rows]
@@ -50,7 +51,7 @@ def test_a_difference_is_refused_with_the_worst_rows_first(package: Package, row
     proof = prove(package(DOUBLED), rows, predicted(y=expected))
 
     assert (proof.different, proof.labels) == (2, 0)
-    assert proof.difference == pytest.approx(0.15)
+    assert proof.difference == pytest.approx(0.2)  # of the 150 that three quarters do not exceed
     assert proof.worst == (WorstRow("row 42", "y", "114", "84"), WorstRow("row 17", "y", "34.5", "34"))
     with pytest.raises(DespliegueError) as refusal:
         proof.check()
@@ -81,12 +82,20 @@ def test_rows_are_named_by_their_numbers_in_the_file(package: Package) -> None:
     assert (proof.rows, proof.refused, proof.refusal) == (2, 1, "too old")
 
 
-def test_an_original_that_refuses_the_whole_sample_proves_nothing(package: Package, rows_of: MakeRows) -> None:
-    rows = rows_of(made_up=1, a=np.array([1.0, 2.0]))
-    reference = predicted(np.array([False, True]), "ValueError: no", y=np.array([4.0]))
+def test_a_sample_of_which_most_rows_cannot_be_compared_proves_nothing(package: Package, rows_of: MakeRows) -> None:
+    rows = replace(rows_of(made_up=1, a=np.array([1.0, 2.0, 3.0])), skipped=1, reason="row 4: no")
+    taken = predicted(np.array([True, True, True]), y=np.array([2.0, 4.0, 6.0]))
+    refused = predicted(np.array([True, False, True]), "ValueError: old", y=np.array([2.0, 6.0]))
 
-    with pytest.raises(DespliegueError, match="refuses every row of the sample: ValueError: no"):
-        prove(package(DOUBLED), rows, reference)
+    proof = prove(package(DOUBLED), rows, taken)
+
+    assert (proof.rows, proof.skipped) == (2, 1)
+    assert (proof.verification(accepted=False).skipped, proof.verification(accepted=False).refused) == (1, 0)
+    with pytest.raises(
+        DespliegueError,
+        match=r"only 1 of 3 rows .* 1 do not fit its features \(row 4: no\), and the original refuses 1, .*: old\)",
+    ):
+        prove(package(DOUBLED), rows, refused)
 
 
 def test_labels_are_equal_but_for_ties(package: Package, rows_of: MakeRows) -> None:
@@ -179,7 +188,7 @@ def test_rows_that_depend_on_the_others_in_their_batch_are_found(package: Packag
     proof = prove(package(centred), rows_of(a=np.array([1.0, 2.0, 6.0])), predicted(y=np.array([-2.0, -1.0, 3.0])))
 
     assert proof.different == 3
-    assert proof.worst[0] == WorstRow("row 3, alone", "y", "3", "0")
+    assert proof.worst[:2] == (WorstRow("row 1, alone", "y", "-2", "0"), WorstRow("row 3, alone", "y", "3", "0"))
 
 
 def test_another_shape_name_or_kind_is_refused(package: Package, rows_of: MakeRows) -> None:

@@ -1,8 +1,11 @@
 """Samples: CSV, JSON Lines, Parquet and npz become the same rows, numbered as in the file, or one clear line."""
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,11 @@ from despliegue.errors import DespliegueError
 from despliegue.models import Model
 from despliegue.models.manifest import Feature
 from despliegue_cli.convert import Converted
+from despliegue_cli.convert.from_onnx import OnnxModel
+from despliegue_cli.convert.messages import ConversionError
 from despliegue_cli.convert.sample_columns import sample_columns
-from despliegue_cli.proof.sample import Rows, arrays, read_sample
+from despliegue_cli.proof.rows import Rows, arrays
+from despliegue_cli.proof.sample import read_sample
 
 PEOPLE = "(double[N] age, string[N] city) => (double[N] y, string[N] z) { y = Identity(age) z = Identity(city) }"
 IMAGES = "(float[N,2,2] pixels) => (float[N,2,2] y) { y = Identity(pixels) }"
@@ -169,7 +175,7 @@ def test_a_matrix_in_an_npz_is_split_into_its_features(package: Callable[..., Mo
         ({"pixels": np.float64(1)}, "must have a row for each row"),
         ({"pixels": np.full((1, 2, 2), "a")}, "'pixels' is of type <U1; expected FP32"),
         ({"pixels": np.full((1, 2, 2), 1e39)}, r"holds 1e\+39, which is out of the range of FP32"),
-        ({"pixels": np.full((1, 2, 2), None)}, "not readable as npz: Object arrays cannot be loaded"),
+        ({"pixels": np.full((1, 2, 2), None)}, "pixels.npy' holds Python's own objects, which are never"),
     ],
 )
 def test_an_npz_with_other_arrays_is_refused(
@@ -181,11 +187,51 @@ def test_an_npz_with_other_arrays_is_refused(
         read_sample(package(IMAGES), tmp_path / "s.npz")
 
 
+def test_an_npz_that_unpacks_to_too_much_is_refused_unread(people: Model, tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
+    with zipfile.ZipFile(tmp_path / "s.npz", "w") as packed:
+        packed.writestr("age.npy", header.getvalue())
+
+    for read in (partial(read_sample, people), sample_columns):
+        with pytest.raises(DespliegueError, match=r"holds 8,796,093 MB of arrays; expected at most 160 MB: save fewer"):
+            read(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no array", "magic string is not correct"),
+        (b"\x93NUMPY\1\0\x0f\0{'descr': (((   ", "unexpected EOF|was never closed|Cannot parse header"),
+        (b"\x93NUMPY\1\0\x3b\0{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 2)}\n ", r"of shape \[-1, 2\]"),
+    ],
+)
+def test_a_damaged_array_is_refused(people: Model, tmp_path: Path, content: bytes, message: str) -> None:
+    with zipfile.ZipFile(tmp_path / "s.npz", "w") as packed:
+        packed.writestr("age.npy", content)
+
+    with pytest.raises(DespliegueError, match=rf"not readable as npz: .*({message})"):
+        read_sample(people, tmp_path / "s.npz")
+
+
 def test_arrays_of_differing_lengths_are_refused(people: Model, tmp_path: Path) -> None:
     np.savez(tmp_path / "s.npz", age=[1.0, 2.0], city=["a"])
 
     with pytest.raises(DespliegueError, match="'age' has 2, 'city' has 1"):
         read_sample(people, tmp_path / "s.npz")
+
+
+def test_a_sample_does_not_name_the_columns_of_an_open_width(package: Callable[..., Model], tmp_path: Path) -> None:
+    model = package("(float[N,K] X) => (float[N,1] y) <int64[1] axes = {1}> { y = ReduceSum(X, axes) }")
+    path = tmp_path / "m/1/model.onnx"
+
+    with pytest.raises(ConversionError, match=r"width of input 'X' is open, .* the sample's 4 columns .*\[None, K\]"):
+        OnnxModel(path, ("id", "a", "b", "target"))
+
+    for width in (1, 2):
+        np.savez(tmp_path / "s.npz", X=np.ones((3, width)))
+        assert OnnxModel(path, sample_columns(tmp_path / "s.npz")).features == ()
+        assert read_sample(model, tmp_path / "s.npz").columns["X"].shape == (3, width)
 
 
 def test_a_header_of_numbers_is_taken_for_none(tmp_path: Path) -> None:

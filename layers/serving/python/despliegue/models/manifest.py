@@ -55,9 +55,11 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
         rows: of the sample, that both predicted.
         made_up: further rows, with missing values, boundaries and unseen categories, that both predicted.
         labels: of how many of them the labels differ, but for ties.
-        difference: the largest between numbers, relative to the largest of their output.
+        difference: the largest between numbers, relative to a usual one of their column.
         tolerance: what was allowed.
         accepted: whether a person took it although it differs by more.
+        skipped: rows of the sample that do not fit the features, and so were not compared.
+        refused: rows of the sample that the original refuses, and so were not compared.
     """
 
     rows: int
@@ -66,6 +68,8 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
     difference: float = 0.0
     tolerance: float = 0.0
     accepted: bool = False
+    skipped: int = 0
+    refused: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):
