@@ -66,7 +66,8 @@ def _names(path: Path, head: bytes) -> tuple[str, ...]:
         text = head.decode("utf-8-sig", errors="strict" if len(head) < _HEAD else "ignore")
     except UnicodeDecodeError:
         raise DespliegueError(
-            f"the sample {path} is no CSV in UTF-8 (from Excel, save it as CSV UTF-8), no JSON Lines, no Parquet and no npz"
+            f"the sample {path} is no CSV in UTF-8 (from Excel, save it as CSV UTF-8), no JSON Lines, no Parquet and no"
+            " npz"
         ) from None
     # Excel tells itself the delimiter by a line of its own.
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("sep=")), "")

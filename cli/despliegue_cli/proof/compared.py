@@ -62,7 +62,7 @@ class Comparison:
         found = max(self.expected, key=lambda name: float(self._apart(name, row).max(initial=0)))
         apart = self._apart(found, row)
         place = np.unravel_index(int(apart.argmax()), apart.shape)
-        at = (row, *place)
+        at: tuple[Any, ...] = (row, *place)
         expected, came = self.expected[found][at], self.came[found][at]
         index = ", ".join(map(str, place))
         return (f"{found}[{index}]" if index else found, *_texts(expected, came))
