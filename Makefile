@@ -21,7 +21,7 @@ test: .venv/dev
 	ruff format --check .
 	mypy
 	lint-imports
-	pytest
+	pytest --numprocesses auto --dist loadfile
 
 build: .venv/dev
 	sam build

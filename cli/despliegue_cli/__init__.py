@@ -5,10 +5,12 @@ import sys
 
 def main() -> None:
     """The entry point: an error is one clear line and exit code 1."""
-    # Imported here and not above: the server's worker process imports this module again and needs none of it.
-    from despliegue.errors import DespliegueError
-    from despliegue_cli.app import app
-
+    try:
+        # Imported here and not above: the server's worker process imports this module again and needs none of it.
+        from despliegue.errors import DespliegueError
+        from despliegue_cli.app import app
+    except KeyboardInterrupt:
+        sys.exit(130)
     try:
         app()
     except DespliegueError as error:

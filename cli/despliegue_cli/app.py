@@ -19,6 +19,7 @@ from despliegue_cli.add_command import add_model
 from despliegue_cli.console_command import open_console
 from despliegue_cli.customer_command import customer_app
 from despliegue_cli.deprecate_command import deprecate_version
+from despliegue_cli.package_commands import choose_default, remove_package, sign_package, verify_packages
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models, open_repository
 from despliegue_cli.score_command import score_file
 from despliegue_cli.server import ServerSettings
@@ -37,6 +38,10 @@ app.command("score")(score_file)
 app.command("console")(open_console)
 app.command("deprecate")(deprecate_version)
 app.add_typer(customer_app, name="customer")
+app.command("verify")(verify_packages)
+app.command("sign")(sign_package)
+app.command("default")(choose_default)
+app.command("remove")(remove_package)
 
 
 @app.command("list")
@@ -49,10 +54,11 @@ def list_models(models: Models = DEFAULT_MODELS, as_json: AsJson = False) -> Non
     if as_json:
         _print_json(rows)
         return
-    table = Table("model", "version", "default", "size", "description")
+    table = Table("model", "version", "default", "proven", "size", "description")
     for row in rows:
         size, description = describe.as_text("size", row["size"]), escape(row["description"])
-        table.add_row(row["name"], row["version"], "✓" if row["default"] else "", size, description)
+        marks = ["✓" if row[key] else "" for key in ("default", "proven")]
+        table.add_row(row["name"], row["version"], *marks, size, description)
     console.print(table)
 
 

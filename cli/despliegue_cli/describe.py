@@ -6,6 +6,7 @@ from typing import Any
 from despliegue.errors import ModelNotReady
 from despliegue.models import Manifest, ModelRepository
 from despliegue.models.folder import model_files
+from despliegue.models.manifest import Verification
 from despliegue.protocols.metadata import tensor_metadata
 
 
@@ -24,6 +25,7 @@ def models(repository: ModelRepository) -> list[dict[str, Any]]:
                     "name": name,
                     "version": version,
                     "default": version == default,
+                    "proven": _is_proven(folder),
                     "size": _size(folder),
                     "description": problem or _description(folder),
                 }
@@ -57,6 +59,7 @@ def model(repository: ModelRepository, wanted: str) -> dict[str, Any]:
         "features": [feature.name for feature in found.manifest.features],
         "labels": list(found.manifest.labels),
         "source": found.manifest.source,
+        "proof": _proof(found.manifest.verification),
         "size": _size(folder),
         "digest": found.manifest.describe(folder).digest,
     }
@@ -75,11 +78,28 @@ def as_text(key: str, value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+def _proof(found: Verification | None) -> str:
+    if found is None:
+        return "unverified: it was not compared with an original"
+    compared = f"{found.rows:,} rows of a sample and {found.made_up:,} made-up ones"
+    if found.accepted:
+        return f"differs from its original on {compared}, by up to {found.difference:.1e}; its owner accepted that"
+    return f"as its original on {compared}; numbers within {found.difference:.1e}"
+
+
 def _description(folder: Path) -> str:
     try:
         return Manifest.read(folder).description
     except ModelNotReady as error:
         return f"not ready: {error}"
+
+
+def _is_proven(folder: Path) -> bool:
+    try:
+        verification = Manifest.read(folder).verification
+    except ModelNotReady:
+        return False
+    return verification is not None and not verification.accepted
 
 
 def _size(folder: Path) -> int:

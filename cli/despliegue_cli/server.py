@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -22,6 +21,7 @@ from despliegue.models import Model, ModelRepository
 from despliegue.protocols.infer_client import example_values, plain_request
 from despliegue_cli import inbox
 from despliegue_cli.cloud import KeyedService, LambdaService
+from despliegue_cli.curl import curl
 from despliegue_cli.describe import strays
 
 ENVIRONMENT_VARIABLE = "DESPLIEGUE_SERVE"
@@ -150,12 +150,11 @@ def _greeting(repository: ModelRepository, where: str, *, keyed: bool) -> str:
             continue
         if model.in_json:
             shown = ", ".join(names[:NAMES_SHOWN])
-            return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", curl(model, where, keyed=keyed)])
+            return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", call(model, where, keyed=keyed)])
     return "\n".join([*warnings, f"Serving on {where}, but no model is ready to be called with JSON"])
 
 
-def curl(model: Model, where: str, *, keyed: bool = False) -> str:
+def call(model: Model, where: str, *, keyed: bool = False) -> str:
     """A call with the manifest's example, or with a row of zeros where it has none that fits."""
-    body = shlex.quote(orjson.dumps(plain_request(model, example_values(model))).decode())
-    key = ' -H "x-api-key: $KEY"' if keyed else ""
-    return f"curl -s {where}/v2/models/{model.name}/infer{key} -H 'Content-Type: application/json' -d {body}"
+    body = orjson.dumps(plain_request(model, example_values(model)))
+    return curl(f"{where}/v2/models/{model.name}/infer", body, keyed=keyed)

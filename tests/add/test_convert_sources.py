@@ -210,13 +210,6 @@ def test_external_data_outside_of_the_folder_is_refused(
         converted(path)
 
 
-def test_onnx_that_the_runtime_cannot_load_is_refused(tmp_path: Path, converted: Callable[..., Converted]) -> None:
-    custom = '<ir_version: 10, opset_import: ["": 21, "my": 1]> m (float[N] x) => (float[N] y) { y = my.Op(x) }'
-    onnx.save(onnx.parser.parse_model(custom), tmp_path / "net.onnx")
-    with pytest.raises(ConversionError, match=r"ONNX Runtime \S+ cannot load it: .*my"):
-        converted(tmp_path / "net.onnx")
-
-
 def test_a_sample_names_its_columns_in_any_form(tmp_path: Path) -> None:
     from arro3.core import Table
     from arro3.io import write_parquet

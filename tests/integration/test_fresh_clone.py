@@ -129,6 +129,7 @@ def test_make_serve_prints_what_the_readme_shows(root: Path, served: tuple[int, 
 def test_the_readmes_calls_get_the_answers_it_shows(root: Path, served: tuple[int, str]) -> None:
     port, _ = served
     calls = {command: shown for command, shown in transcripts(root).items() if re.match("curl .*:8080/", command)}
+    calls = {command: shown for command, shown in calls.items() if "species" not in command}
     assert len(calls) == 3
     assert transcripts(root)["make serve"].splitlines()[-1] in calls, "it shows the answer to the call that it prints"
 
@@ -202,6 +203,41 @@ def test_score_prints_what_the_readme_shows(root: Path, clone: Path, served: tup
     done = subprocess.run(command.split(), cwd=clone, capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout == transcripts(root)[command]
+
+
+def test_the_readmes_joblib_file_is_added_and_answers(root: Path, clone: Path, served: tuple[int, str]) -> None:
+    port, _ = served
+    text = (root / "README.md").read_text()
+    set_up = re.findall(r"^(\.venv/bin/(?:pip install -e|python examples/).*?) *#", text, re.MULTILINE)
+    assert len(set_up) == 2
+    (add, added) = next(each for each in transcripts(root).items() if "despliegue add" in each[0])
+    (call, answer) = next(each for each in transcripts(root).items() if "models/species" in each[0])
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        # `despliegue add` prints tables as wide as the terminal.
+        environment = {**os.environ, "COLUMNS": "120"}
+        return subprocess.run(
+            command, shell=True, cwd=clone, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+
+    without = run(add)
+    for command in set_up:
+        assert (done := run(command)).returncode == 0, done.stderr
+    with_it = run(add)
+    deadline = time.monotonic() + 30
+    while "no model" in (answered := run(as_served(call, port))).stdout and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert without.stderr == "error: it needs onnx, which is not installed: pip install 'despliegue[onnx]'\n"
+    assert without_timings(with_it.stdout) == without_timings(added), with_it.stderr
+    assert added.splitlines()[-1] == call, "it shows the answer to the call that it prints"
+    assert json.loads(rounded(answered.stdout)) == json.loads(rounded(answer))
+
+
+def without_timings(text: str) -> list[str]:
+    """What `add` printed without what is measured, and with no more digits than another processor has."""
+    text = re.sub(r"(within )\S+( of)", r"\1…\2", re.sub(r"[\d,.]+ (ms|µs|MB)\b", r"… \1", text))
+    return [" ".join(line.split()) for line in text.splitlines()]
 
 
 def test_the_readmes_request_file_gets_a_prediction(root: Path, served: tuple[int, str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from despliegue.errors import DespliegueError
@@ -36,6 +36,7 @@ def texts(pieces: list[str]) -> st.SearchStrategy[bytes]:
     return known | st.tuples(known, st.binary(max_size=30), known).map(b"".join)
 
 
+@example(b"a\n\n", b"")
 @given(texts(PIECES), st.sampled_from([b"", b"a,b\n", b"b,x,a\r\n", b'"a";"b"\n', b"1,2\n"]))
 @settings(max_examples=500, deadline=None)
 def test_any_bytes_as_csv(score: Score, data: bytes, start: bytes) -> None:
@@ -47,7 +48,8 @@ def test_any_bytes_as_csv(score: Score, data: bytes, start: bytes) -> None:
         assert done.error
         assert done.output == b"" or "Parquet" in done.error
         return
-    splitter = Splitter(done.facts["quote"].encode(), done.facts["delimiter"].encode())
+    is_single = done.facts["columns"] == 1
+    splitter = Splitter(done.facts["quote"].encode(), done.facts["delimiter"].encode(), blank=is_single)
     rows, found = splitter.records(data.removeprefix(b"\xef\xbb\xbf")), done.output.removeprefix(b"\xef\xbb\xbf")
     scored = splitter.records(found)
     if done.facts["header"]:

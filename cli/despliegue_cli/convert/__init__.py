@@ -66,7 +66,7 @@ class Converted:
 
         Args:
             columns: for each of `features`, values [N]: numbers with NaN where one is missing, or strings with None. Of
-                an ONNX model without features, an array for each input.
+                an ONNX model without features, an array [N, …] for each input.
 
         Raises:
             ConversionError: it cannot be loaded, refuses every row, or takes too long.
@@ -75,8 +75,10 @@ class Converted:
 
         from despliegue_cli.convert.process import run
 
-        names = [feature.name for feature in self.features] or list(columns)
-        vectors = {name: _vector(columns[name]) for name in names}
+        # An ONNX model may leave a column out, and takes integers as they are; all others read tables of doubles.
+        exact = self._request.kind == "onnx"
+        names = [feature.name for feature in self.features if feature.name in columns or not exact] or list(columns)
+        vectors = {name: _vector(columns[name], exact=exact) for name in names}
         request = msgspec.structs.replace(self._request, task="predict", columns=vectors)
         reply = run(request, Path(self._scratch.name), self._time_limit_s)
         outputs = {name: vector.unpack() for name, vector in reply.outputs.items()}
@@ -138,14 +140,16 @@ def convert(
     )
 
 
-def _vector(values: Any) -> Any:
+def _vector(values: Any, *, exact: bool) -> Any:
     import numpy as np
 
     from despliegue_cli.convert.messages import Vector
 
     array = np.asarray(values)
     if array.dtype.kind in "biuf":
-        return Vector.pack(array.astype("<f8"))
+        return Vector.pack(array if exact else array.astype("<f8"))
+    if array.ndim > 1:
+        return Vector.pack(array)
     items = np.asarray(values, object).tolist()
     if all(isinstance(item, str) or item is None or item != item for item in items):
         return Vector("text", (len(items),), text=[item if isinstance(item, str) else None for item in items])

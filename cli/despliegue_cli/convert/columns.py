@@ -41,13 +41,19 @@ class Trait(NamedTuple):
         return Trait(
             self.text or other.text,
             self.categories or other.categories,
-            other.missing if is_missing(self.missing) and self.missing is not None else self.missing,
+            _marker(self.missing, other.missing),
             self.words or other.words,
             self.center or other.center,
             max(self.spread, other.spread),
             self.dtype or other.dtype,
             self.unused and other.unused,
         )
+
+
+def _marker(one: Any, other: Any) -> Any:
+    """What is taken for missing where two steps tell: a category of the second's, else what the first replaces."""
+    is_vague = is_missing(one) and one is not None
+    return other if is_vague or other == MISSING_TEXT else one
 
 
 def traits(estimator: Any) -> list[Trait]:

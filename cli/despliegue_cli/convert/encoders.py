@@ -59,8 +59,11 @@ def convert_ordinal(scope: Any, operator: Any, container: Any) -> None:
     for place, (x, is_text) in enumerate(steps.columns()):
         categories = encoder.categories_[place]
         groups = _groups(encoder, place)
-        codes = np.arange(len(categories), dtype=np.float64) if groups is None else np.asarray(groups, np.float64)
-        codes = np.where([is_missing(category) for category in categories], encoder.encoded_missing_value, codes)
+        codes = np.arange(len(categories), dtype=np.float64)
+        if groups is not None:
+            codes[: len(groups)] = groups  # a missing one, the last, is in no group
+        if place in encoder._missing_indices:  # None is none of them, but a category like any other
+            codes[encoder._missing_indices[place]] = encoder.encoded_missing_value
         unknown = None if encoder.handle_unknown == "error" else float(encoder.unknown_value)
         parts.append(steps.cast(_lookup(steps, x, is_text, categories, codes, unknown), steps.element))
     steps.finish(parts)

@@ -43,9 +43,17 @@ def load_estimator(path: Path, kind: str, *, trust: bool) -> Any:
     estimator = getattr(loaded, "best_estimator_", loaded)
     if not hasattr(estimator, "predict"):
         raise ConversionError(
-            f"it holds a {type(estimator).__name__}, which does not predict; expected an estimator that does"
+            f"it holds a {type(estimator).__name__}, which does not predict; expected an estimator that"
+            f" does{_inside(loaded)}"
         )
     return estimator
+
+
+def _inside(loaded: Any) -> str:
+    """Where in a dict the estimator is."""
+    items = loaded.items() if isinstance(loaded, dict) else ()
+    found = [f"[{key!r}] is a {type(each).__name__}" for key, each in items if hasattr(each, "predict")]
+    return f"; its {found[0]}: save that alone" if found else ""
 
 
 def _load_skops(path: Path, *, trust: bool) -> Any:
@@ -67,10 +75,12 @@ def _load_pickle(path: Path) -> Any:
     except (EOFError, IndexError) as error:
         raise ConversionError(f"the pickle is cut short: {error}") from error
     except AttributeError as error:
-        if "__main__" not in str(error):
+        # pickle looks in the module that was started, which is the worker here.
+        name = re.search(r"attribute '([\w.]+)'", str(error))
+        if not name or not re.search(r"'(__main__|despliegue_cli\.convert\.worker)'", str(error)):
             raise
         raise ConversionError(
-            f"it needs '{error.name}', which was defined in the script or notebook that trained it; define it in a"
+            f"it needs '{name[1]}', which was defined in the script or notebook that trained it; define it in a"
             " module, import it from there, and train again"
         ) from error
 

@@ -1,14 +1,19 @@
-"""The last touches to a converted graph: the users' names, one value a row where there is one, the same bytes again."""
+"""The last touches to a converted graph: users' names, a value a row where there is one, no texts, the same bytes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from despliegue_cli.convert.onnx_parts import graphs
+
 _INLINE: int = 1 << 30
 """Bytes of weights from which a graph keeps them beside it: protobuf takes no more than 2 GiB."""
+_TEXTS: Final = ("doc_string", "metadata_props", "value_info")
+"""The fields that only people and tools read."""
 
 
 def finish(
@@ -30,7 +35,7 @@ def finish(
     names = dict(zip([value.name for value in graph.input], inputs, strict=True)) | dict(outputs)
     fresh = _Fresh({*names.values(), *_inside(graph)})
     taken = set(names.values())
-    _rename(graph, {name: fresh.name(name) for name in sorted(_inside(graph) & taken - set(names))} | names)
+    rename(graph, {name: fresh.name(name) for name in sorted(_inside(graph) & taken - set(names))} | names)
     for output in graph.output:
         shape = output.type.tensor_type.shape
         if output.name in flat and len(shape.dim) != 1:
@@ -48,8 +53,9 @@ def finish(
     model.doc_string = graph.doc_string = ""
 
 
-def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    for each in _graphs(graph):
+def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Give values other names, in place, wherever they stand."""
+    for each in graphs(graph):
         for value in (*each.input, *each.output, *each.initializer, *each.value_info):
             value.name = names.get(value.name, value.name)
         for node in each.node:
@@ -72,8 +78,8 @@ class _Fresh:
 
 def _inside(graph: onnx.GraphProto) -> set[str]:
     """All names of values in a graph and those within it."""
-    names = {name for each in _graphs(graph) for node in each.node for name in (*node.input, *node.output)}
-    return names | {constant.name for each in _graphs(graph) for constant in each.initializer}
+    names = {name for each in graphs(graph) for node in each.node for name in (*node.input, *node.output)}
+    return names | {constant.name for each in graphs(graph) for constant in each.initializer}
 
 
 def _is_newer(node: onnx.NodeProto) -> bool:
@@ -101,16 +107,22 @@ def _flatten(graph: onnx.GraphProto, output: onnx.ValueInfoProto, column: int | 
     output.CopyFrom(helper.make_tensor_value_info(output.name, element, ["N"]))
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
+def remove_texts(message: Any) -> None:
+    """Take descriptions, metadata and the shapes of what is inside out of a model or a part of it, in place.
+
+    They may hold people's names and paths.
+    """
+    for field, value in message.ListFields():
+        if field.name in _TEXTS:
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for each in (value,) if hasattr(value, "ListFields") else value:
+                remove_texts(each)
 
 
 def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write a model; large weights beside it."""
+    """Write a model without its texts, which are taken out of it; large weights beside it."""
+    remove_texts(model)
     if model.ByteSize() < _INLINE:
         onnx.save(model, path)
     else:

@@ -1,7 +1,7 @@
-"""ONNX itself: copied with its external data; its columns read off the graph, its labels where the graph names them."""
+"""ONNX itself: repaired where it would not serve, its columns read off the graph, its labels where that names them."""
 
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,10 +10,17 @@ import onnxruntime as ort
 from despliegue.features import Schema
 from despliegue.models.manifest import Feature, Manifest
 from despliegue.models.model import Array, Model, SessionSettings
-from despliegue.models.signature import TensorSpec
+from despliegue.models.signature import Signature, TensorSpec
 from despliegue_cli.convert.finishing import save
 from despliegue_cli.convert.messages import ConversionError
+from despliegue_cli.convert.onnx_batch import fixed_batch, open_batch
+from despliegue_cli.convert.onnx_data import check_external_data
+from despliegue_cli.convert.onnx_limits import check_kinds, explain
+from despliegue_cli.convert.onnx_locale import replace_locales
+from despliegue_cli.convert.onnx_zipmap import drop_zipmaps, read_labels
 from despliegue_cli.convert.originals import Columns
+from despliegue_cli.convert.repaired import check_repairs
+from despliegue_cli.convert.served import load_served
 
 
 class OnnxModel:
@@ -23,86 +30,111 @@ class OnnxModel:
     """
 
     def __init__(self, path: Path, sample: tuple[str, ...]) -> None:
-        self._path = path
-        self._graph = onnx.load(path, load_external_data=False)
-        self._external = _external_files(self._graph, path.parent)
-        self._model = _load(path)
-        self.features = _features(self._model, sample)
-        self.labels = _labels(self._graph.graph)
+        self._graph = _read(path)
+        graph = self._graph.graph
+        self._batch = fixed_batch(graph)
         opsets = ", ".join(f"{each.domain or 'ai.onnx'} {each.version}" for each in self._graph.opset_import)
         producer = f"{self._graph.producer_name} {self._graph.producer_version}".strip()
         self.source = {"framework": "ONNX", "opsets": opsets} | ({"producer": producer} if producer else {})
+        self._model = _load(path, self._graph)
+        self.features = _features(self._model, sample)
+        labels = read_labels(graph)
+        repairs = [
+            replace_locales(self._graph),
+            drop_zipmaps(graph, labels),
+            open_batch(graph, self._batch) if self._batch else "",
+        ]
+        self._repairs = ", ".join(filter(None, repairs))
+        # The maps that stay are in the order of their own keys.
+        self.labels = () if any(node.op_type == "ZipMap" for node in graph.node) else labels
 
     def predict(self, columns: Columns) -> dict[str, Array]:
-        """What ONNX Runtime makes of it as it is."""
+        """What ONNX Runtime makes of it as it is; of one batch after the other, where it takes one size only."""
         inputs = self._model.signature.inputs
         if self.features:
             schema = Schema.read(self._model.signature, Manifest(features=self.features))
             arrays = schema.arrays_from_columns(columns)
         else:
             arrays = {name: values.astype(inputs[name].datatype.dtype) for name, values in columns.items()}
-        names = list(self._model.signature.outputs)
         return {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
-            for name, array in zip(names, self._model.run(arrays, names), strict=True)
+            for name, array in self._run(arrays).items()
         }
 
     def convert(self, path: Path) -> None:
-        """Copy it, its external data in files of the same names."""
-        if self._external:
-            onnx.load_external_data_for_model(self._graph, str(self._path.parent))
+        """Write it, repaired."""
         save(self._graph, path)
+        if self._repairs:
+            self.source["repaired"] = self._repairs
+            served = load_served(path.parent, self.features)
+            check_repairs(self._run, self._model.signature, served, self._repairs, self._batch)
+
+    def _run(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        names = list(self._model.signature.outputs)
+        if not self._batch:
+            found = self._model.run(arrays, names)
+        else:
+            rows = len(next(iter(arrays.values())))
+            parts = [self._run_batch(arrays, start) for start in range(0, rows, self._batch)]
+            found = [np.concatenate(output)[:rows] for output in zip(*parts, strict=True)]
+        return {name: self._ordered(name, array) for name, array in zip(names, found, strict=True)}
+
+    def _run_batch(self, arrays: dict[str, Array], start: int) -> list[Array]:
+        part = {name: array[start : start + self._batch] for name, array in arrays.items()}
+        # The last row once more where some are missing: it is surely one that the model takes.
+        filled = {name: array[np.arange(self._batch).clip(max=len(array) - 1)] for name, array in part.items()}
+        outputs = self._model.run(filled, list(self._model.signature.outputs))
+        for name, array in zip(self._model.signature.outputs, outputs, strict=True):
+            if array.shape[:1] != (self._batch,):
+                raise ConversionError(
+                    f"it takes {self._batch} rows, but output '{name}' has shape {list(array.shape)}, not a value for"
+                    " each; export it with a dynamic batch and such outputs only"
+                )
+        return outputs
+
+    def _ordered(self, name: str, array: Array) -> Array:
+        """The columns of what were maps, in the order of the labels, as the matrix has them."""
+        keys = tuple(map(str, self._model.labels.get(name, ())))
+        return array[:, [keys.index(label) for label in self.labels]] if self.labels and keys else array
 
 
-def _load(path: Path) -> Model:
-    from despliegue.models.signature import Signature
+def _read(path: Path) -> onnx.ModelProto:
+    """The graph with all of its weights."""
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's own, which has no types
+        raise ConversionError(f"it cannot be read as ONNX, or is nested too deeply: {error}") from error
+    if check_external_data(model, path.parent):
+        onnx.load_external_data_for_model(model, str(path.parent))
+    check_kinds(model.graph)
+    return model
 
+
+def _load(path: Path, model: onnx.ModelProto) -> Model:
+    """The model at `path` as it is: what optimisation changes is to be compared with this."""
     options = SessionSettings().options()
-    # As it is: what optimisation changes is to be compared with this.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ORT's exceptions share no base class
-        raise ConversionError(f"ONNX Runtime {ort.__version__} cannot load it: {error}") from error
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        # This machine may lack a locale that Lambda lacks too. The one that replaces it gives the same.
+        if "Failed to construct locale" not in str(error) or not replace_locales(copy):
+            raise ConversionError(explain(model, error)) from error
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            save(copy, Path(folder) / path.name)
+            return _load(Path(folder) / path.name, copy)
     signature = Signature.read(session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
     return Model(path.stem, "1", session, signature, Manifest())
 
 
-def _external_files(model: onnx.ModelProto, folder: Path) -> list[str]:
-    """The files beside the graph that hold its weights.
+def _features(model: Model, sample: tuple[str, ...]) -> tuple[Feature, ...]:
+    """Columns: the inputs, if each is one; or those of a matrix, if the sample names as many as it has.
 
     Raises:
-        ConversionError: one is not there, or would lie outside of the folder.
+        ConversionError: the sample names more or fewer, or the matrix takes any number.
     """
-    found: dict[str, None] = {}
-    for tensor in _tensors(model.graph):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            found |= dict.fromkeys(entry.value for entry in tensor.external_data if entry.key == "location")
-    for location in found:
-        path = PurePosixPath(location)
-        inside = (folder / location).resolve().is_relative_to(folder.resolve())
-        if path.is_absolute() or ".." in path.parts or not inside:
-            raise ConversionError(
-                f"its external data '{location}' lies outside of its folder; save it beside the graph"
-            )
-        if not (folder / location).is_file():
-            raise ConversionError(f"its external data '{location}' is not beside it; put it there")
-    return list(found)
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for each in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
-                yield from _tensors(each)
-
-
-def _features(model: Model, sample: tuple[str, ...]) -> tuple[Feature, ...]:
-    """Columns: the inputs, if each is one; or those of a matrix, if the sample names them."""
     signature = model.signature
     schema = Schema.read(signature, Manifest())
     if schema.columns:
@@ -110,7 +142,16 @@ def _features(model: Model, sample: tuple[str, ...]) -> tuple[Feature, ...]:
     single = schema.single
     if single is None or len(single.shape) != 2 or not single.datatype.in_json or not sample:
         return ()
-    if single.shape[1] not in (-1, len(sample)):
+    if single.shape[1] == -1 and sample == (single.name,):
+        return ()  # an npz with the matrix itself, of one column
+    if single.shape[1] == -1:
+        # Any of the sample's columns might be none of its: the target, or a number of the row.
+        raise ConversionError(
+            f"the width of input '{single.name}' is open, so nobody knows which of the sample's {len(sample):,} columns"
+            " it takes; export it with its width, as [None, K], or give the sample as an npz with one array"
+            f" '{single.name}' of the shape [rows, columns]"
+        )
+    if single.shape[1] != len(sample):
         raise ConversionError(
             f"input '{single.name}' takes {single.shape[1]:,} columns, and the sample has {len(sample):,};"
             " leave only the model's columns in it, in their order"
@@ -121,13 +162,3 @@ def _features(model: Model, sample: tuple[str, ...]) -> tuple[Feature, ...]:
 def _feature(name: str, spec: TensorSpec) -> Feature:
     kind = "category" if spec.datatype.kind == "O" else "number"
     return Feature(name, kind, "NaN" if spec.datatype.kind == "f" else None)
-
-
-def _labels(graph: onnx.GraphProto) -> tuple[str, ...]:
-    """The classes that a classifier's or ZipMap's node names; none where nodes differ."""
-    found = set()
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.name.startswith("classlabels_") and (attribute.strings or attribute.ints):
-                found.add(tuple(each.decode() for each in attribute.strings) or tuple(map(str, attribute.ints)))
-    return found.pop() if len(found) == 1 else ()

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from despliegue.models.manifest import Feature
 from despliegue.models.model import Array
@@ -27,6 +29,7 @@ class SklearnModel:
     """A fitted estimator. See `originals.Original`."""
 
     def __init__(self, estimator: Any, names: tuple[str, ...]) -> None:
+        _check_fitted(estimator)
         check(estimator)
         self.estimator = estimator
         self.traits = traits(estimator)
@@ -37,7 +40,15 @@ class SklearnModel:
         self.is_matrix = not texts and not by_name and not (self._ensemble and self._ensemble.categories)
         self.predictor = Predictor(estimator, self.names)
         self.labels = self.predictor.labels
-        self.source = _source(estimator)
+
+    @cached_property
+    def source(self) -> dict[str, str]:
+        """Framework and versions; and which missing texts it gets as None, which pandas does not read from a file."""
+        allowed = {feature.name for feature in self.features if feature.missing is not None}
+        found = zip(self.names, self.traits, strict=True)
+        names = [name for name, trait in found if trait.text and trait.missing is None and name in allowed]
+        known = {"missing": f"given to the original as None, as in training: {', '.join(names)}"} if names else {}
+        return _source(self.estimator) | known
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -77,6 +88,13 @@ class SklearnModel:
         kept = [value for value in model.graph.input if value.name not in self._dropped]
         del model.graph.input[:]
         model.graph.input.extend(kept)
+
+
+def _check_fitted(estimator: Any) -> None:
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise ConversionError(f"the {type(estimator).__name__} was not fitted: call fit before you save it") from error
 
 
 def _names(estimator: Any, found: list[Trait], sample: tuple[str, ...]) -> tuple[str, ...]:

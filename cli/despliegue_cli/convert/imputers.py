@@ -6,7 +6,6 @@ The stock converter rounds statistics to float32, forgets the indicators, and re
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 from skl2onnx.common.data_types import StringTensorType
 
 from despliegue_cli.convert.messages import ConversionError
@@ -32,17 +31,19 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
             "SimpleImputer(add_indicator=True) puts texts and numbers side by side; use MissingIndicator"
         )
     x, kept = steps.matrix(), _kept(imputer)
-    dtype = object if is_text else np.float64 if steps.element == TensorProto.DOUBLE else np.float32
+    filled = imputer.statistics_[kept]
+    if is_text:
+        filled = np.where(_leaves_missing(operator), MISSING_TEXT, filled)
     marker = imputer.missing_values
     if is_missing(marker) and not is_text:
         gaps = steps.add("IsNaN", x)
     else:
-        gaps = steps.add("Equal", x, steps.constant([MISSING_TEXT if is_missing(marker) else marker], dtype))
+        gaps = steps.add("Equal", x, steps.constant([MISSING_TEXT if is_missing(marker) else marker], steps.dtype))
     parts = [
         steps.add(
             "Where",
             _gather(steps, gaps, kept),
-            steps.constant([imputer.statistics_[kept]], dtype),
+            steps.constant([filled], steps.dtype),
             _gather(steps, x, kept),
         )
     ]
@@ -54,6 +55,28 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
 def _kept(imputer: Any) -> list[int]:
     """The columns that it does not drop for having no value at all."""
     return [column for column, value in enumerate(imputer.statistics_) if not is_missing(value)]
+
+
+def _leaves_missing(operator: Any) -> Any:
+    """For each column of texts whether a missing one is None or '', while the imputer replaces another marker.
+
+    Whoever trained it so has None or '' as a category in the encoder that follows.
+    """
+    followers = [each.raw_operator for each in operator.outputs[0].operators_inputs_]
+    known = next((each.categories_ for each in followers if hasattr(each, "categories_")), ())
+    marker = operator.raw_operator.missing_values
+    passed = [
+        any(
+            (category is None and marker is not None) or (isinstance(category, str) and category == MISSING_TEXT)
+            for category in each
+        )
+        for each in known
+    ]
+    if marker == MISSING_TEXT and any(passed):
+        raise ConversionError(
+            "SimpleImputer replaces '' and leaves None, which a graph cannot tell apart; give it missing_values=None"
+        )
+    return passed or False
 
 
 def _gather(steps: Steps, x: str, columns: list[int]) -> str:

@@ -16,6 +16,10 @@ class ConversionError(DespliegueError):
     """A model file cannot be loaded or converted; the message says why, and what to do."""
 
 
+class RefusesEveryRow(ConversionError):
+    """The original is in order, and predicts none of the rows that it was given."""
+
+
 class Vector(msgspec.Struct, frozen=True):
     """An array on its way.
 
@@ -74,6 +78,7 @@ class Reply(msgspec.Struct):
 
     Attributes:
         error: what went wrong, in one line; empty where nothing did.
+        refuses_every_row: whether that was `RefusesEveryRow`.
         isolation: how it was kept apart.
         features: for the manifest.
         labels: the classes, in the order of the probabilities; empty for any other model.
@@ -84,6 +89,7 @@ class Reply(msgspec.Struct):
     """
 
     error: str = ""
+    refuses_every_row: bool = False
     isolation: str = ""
     features: tuple[Feature, ...] = ()
     labels: tuple[str, ...] = ()

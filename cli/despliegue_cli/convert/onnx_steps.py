@@ -28,6 +28,7 @@ class Steps:
         self.inputs = operator.inputs
         self.outputs = operator.outputs
         self.element: int = ELEMENT.get(type(operator.outputs[-1].type), TensorProto.STRING)
+        self.dtype: Any = {TensorProto.STRING: object, TensorProto.DOUBLE: np.float64}.get(self.element, np.float32)
 
     def add(self, op: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any) -> str:
         """Add a node; gives the name of its output."""

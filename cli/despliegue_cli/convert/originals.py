@@ -7,7 +7,8 @@ import numpy as np
 
 from despliegue.models.manifest import Feature
 from despliegue.models.model import Array
-from despliegue_cli.convert.messages import ConversionError, Request, one_line
+from despliegue_cli.convert.isolation import Refused
+from despliegue_cli.convert.messages import ConversionError, RefusesEveryRow, Request, one_line
 
 _MOST_CALLS = 2_000
 
@@ -25,7 +26,9 @@ class Original(Protocol):
     """
 
     labels: tuple[str, ...]
-    source: dict[str, str]
+
+    @property
+    def source(self) -> dict[str, str]: ...  # noqa: D102
 
     @property
     def features(self) -> tuple[Feature, ...]: ...  # noqa: D102
@@ -70,7 +73,7 @@ def load(request: Request) -> Original:
 def missing_module(name: str) -> str:
     """What to do where a module is missing: an extra of ours, or the user's own code."""
     extra = {"sklearn": "sklearn", "skl2onnx": "sklearn", "skops": "sklearn", "pandas": "sklearn"}.get(name, name)
-    if extra in ("sklearn", "xgboost", "lightgbm"):
+    if extra in ("onnx", "sklearn", "xgboost", "lightgbm"):
         return f"it needs {name}, which is not installed: pip install 'despliegue[{extra}]'"
     return f"it needs the module '{name}', which is not found: install it, or name its folder in PYTHONPATH"
 
@@ -83,12 +86,13 @@ def predict(original: Original, columns: Columns) -> tuple[dict[str, Array], Arr
         very many such rows some are left out that it might accept.
 
     Raises:
-        ConversionError: it refuses every row.
+        RefusesEveryRow: it refuses every row.
+        MemoryError: there is too little for even one row.
     """
     rows = len(next(iter(columns.values())))
     parts: list[dict[str, Array]] = []
     accepted = np.zeros(rows, bool)
-    refusals: list[str] = []
+    refusals: list[Exception] = []
     left = _MOST_CALLS
 
     def attempt(start: int, end: int) -> None:
@@ -97,8 +101,10 @@ def predict(original: Original, columns: Columns) -> tuple[dict[str, Array], Arr
         left -= 1
         try:
             found = original.predict({name: values[start:end] for name, values in columns.items()})
+        except Refused:
+            raise
         except Exception as error:  # every library has its own
-            refusals.append(one_line(error))
+            refusals.append(error.with_traceback(None))  # which would keep the rows
             if end - start == 1 or left < 0:
                 return
             middle = (start + end) // 2
@@ -109,7 +115,9 @@ def predict(original: Original, columns: Columns) -> tuple[dict[str, Array], Arr
             accepted[start:end] = True
 
     attempt(0, rows)
+    if not parts and isinstance(refusals[-1], MemoryError):
+        raise refusals[-1]
     if not parts:
-        raise ConversionError(f"the original refuses every row: {refusals[0]}")
+        raise RefusesEveryRow(f"the original refuses every row: {one_line(refusals[0])}")
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return outputs, accepted, refusals[0] if refusals else ""
+    return outputs, accepted, one_line(refusals[0]) if refusals else ""

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from despliegue_cli.convert.messages import ConversionError, Reply, Request
+from despliegue_cli.convert.messages import ConversionError, RefusesEveryRow, Reply, Request
 
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _LEAST_MEMORY: Final = 8 << 30
@@ -34,6 +34,7 @@ def run(request: Request, folder: Path, time_limit_s: float) -> Reply:
         time_limit_s: seconds after which it is killed.
 
     Raises:
+        RefusesEveryRow: the original does.
         ConversionError: the worker says so, crashed, or took too long.
     """
     (folder / MODEL).mkdir(exist_ok=True)
@@ -64,7 +65,7 @@ def run(request: Request, folder: Path, time_limit_s: float) -> Reply:
             output.seek(max(0, output.seek(0, os.SEEK_END) - 2000))
             raise ConversionError(f"{request.path}: {_crash(code, output.read().decode(errors='replace'))}") from None
     if reply.error:
-        raise ConversionError(f"{request.path}: {reply.error}")
+        raise (RefusesEveryRow if reply.refuses_every_row else ConversionError)(f"{request.path}: {reply.error}")
     return reply
 
 

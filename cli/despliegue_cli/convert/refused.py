@@ -5,9 +5,57 @@ from typing import Any, Final
 
 from despliegue_cli.convert.messages import ConversionError
 
-_RULES: Final[dict[str, Callable[[Any], str]]] = {
+_MOST_QUANTILES: Final = 400
+
+
+def _neighbours(each: Any) -> str:
+    return (
+        "" if each.weights == "uniform" else f"weights={each.weights!r} is converted wrongly; weights='uniform' is not"
+    )
+
+
+def _one_vs_rest(each: Any) -> str:
+    final = getattr(each.estimators_[0], "steps", [("", each.estimators_[0])])[-1][1]
+    if not hasattr(final, "decision_function") or type(final).__name__ == "LogisticRegression":
+        return ""
+    return f"it decides by probabilities, and the original by decisions; use {type(final).__name__} alone"
+
+
+def _quantiles(each: Any) -> str:
+    if each.output_distribution != "uniform":
+        return "to a normal distribution it has no converter; 'uniform' has"
+    if each.n_quantiles_ > _MOST_QUANTILES:
+        return f"{each.n_quantiles_:,} quantiles take its converter minutes; use n_quantiles=100"
+    return ""
+
+
+def _stacking(each: Any) -> str:
+    if len(each.classes_) > 2 or "decision_function" not in each.stack_method_:
+        return ""
+    return "of two classes it takes probabilities only; wrap what has none in CalibratedClassifierCV"
+
+
+def _voting(each: Any) -> str:
+    if each.voting == "soft" or all(hasattr(part, "predict_proba") for part in each.estimators_):
+        return ""
+    return "it counts probabilities; wrap what has none in CalibratedClassifierCV"
+
+
+RULES: Final[dict[str, Callable[[Any], str]]] = {
     "CalibratedClassifierCV": lambda each: (
-        "its isotonic method is converted wrongly; use method='sigmoid'" if each.method == "isotonic" else ""
+        "" if each.method == "sigmoid" else f"its {each.method} method is converted wrongly; use method='sigmoid'"
+    ),
+    "KNeighborsClassifier": _neighbours,
+    "KNeighborsRegressor": _neighbours,
+    "OneVsOneClassifier": lambda _: "its labels are converted wrongly; use its estimator alone, or SVC",
+    "OneVsRestClassifier": _one_vs_rest,
+    "StackingClassifier": _stacking,
+    "VotingClassifier": _voting,
+    "SVC": lambda each: "break_ties=True is converted wrongly; use break_ties=False" if each.break_ties else "",
+    "NuSVC": lambda each: "break_ties=True is converted wrongly; use break_ties=False" if each.break_ties else "",
+    "Normalizer": lambda each: "norm='max' is converted wrongly; 'l1' and 'l2' are not" if each.norm == "max" else "",
+    "KBinsDiscretizer": lambda each: (
+        "it has no sparse output in a graph; use encode='onehot-dense'" if each.encode == "onehot" else ""
     ),
     "TransformedTargetRegressor": lambda _: (
         "it has no converter; transform the target yourself, and its predictions back"
@@ -16,15 +64,18 @@ _RULES: Final[dict[str, Callable[[Any], str]]] = {
     "HashingVectorizer": lambda _: "it has no converter; TfidfVectorizer has",
     "KNNImputer": lambda _: "its converter fails on some rows; use SimpleImputer",
     "IterativeImputer": lambda _: "it has no converter; use SimpleImputer",
-    "FunctionTransformer": lambda each: "" if each.func is None else "it calls a Python function, which a graph cannot",
-    "QuantileTransformer": lambda each: (
-        "" if each.output_distribution == "uniform" else "to a normal distribution it has no converter; 'uniform' has"
+    "FunctionTransformer": lambda each: (
+        ""
+        if each.func is None
+        else "it calls a Python function, which a graph cannot; do that before the model, in training and in each call"
     ),
+    "QuantileTransformer": _quantiles,
     "TunedThresholdClassifierCV": lambda _: (
         "it has no converter; serve its estimator_, and apply its threshold yourself"
     ),
-    "FixedThresholdClassifier": lambda _: "it has no converter; serve its estimator, and apply its threshold yourself",
+    "FixedThresholdClassifier": lambda _: "it has no converter; serve its estimator_, and apply its threshold yourself",
 }
+"""By name: why a part cannot be converted, and what to do; empty where it can. `docs/what-is-refused.md` lists them."""
 
 
 def check(estimator: Any) -> None:
@@ -35,7 +86,7 @@ def check(estimator: Any) -> None:
     """
     for part in _parts(estimator, set()):
         name = type(part).__name__
-        if name in _RULES and (reason := _RULES[name](part)):
+        if name in RULES and (reason := RULES[name](part)):
             raise ConversionError(f"{name} cannot be converted: {reason}")
 
 

@@ -26,7 +26,7 @@ def original_table(names: Sequence[str], traits: Sequence[Trait], columns: Colum
         import pandas as pd
 
         table = {
-            name: pd.Categorical(each, categories=list(trait.categories))
+            name: _categorical(pd.Series(each, dtype=each.dtype), trait)
             if trait.dtype
             else pd.Series(each, dtype=each.dtype)
             for name, each, trait in zip(names, values, traits, strict=True)
@@ -35,6 +35,13 @@ def original_table(names: Sequence[str], traits: Sequence[Trait], columns: Colum
     if len(traits) == 1 and traits[0].words:
         return values[0].tolist()
     return np.column_stack(values)
+
+
+def _categorical(values: Any, trait: Trait) -> Any:
+    """Pandas' categories; what is none of them is missing, as in pandas until its version 4 refuses it."""
+    import pandas as pd
+
+    return pd.Categorical(values.where(values.isin(trait.categories)), categories=list(trait.categories))
 
 
 def _column(values: Array, trait: Trait) -> Array:

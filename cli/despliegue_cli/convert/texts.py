@@ -9,7 +9,6 @@ from itertools import product
 from typing import Any, Final
 
 import numpy as np
-from onnx import TensorProto
 
 from despliegue_cli.convert.messages import ConversionError
 from despliegue_cli.convert.onnx_steps import Steps
@@ -115,15 +114,14 @@ def _pool(vectorizer: Any, numbers: dict[str, int]) -> dict[str, Any]:
 
 def _weigh(vectorizer: Any, steps: Steps, counts: str) -> None:
     """From counts to what the vectorizer gives."""
-    dtype = np.float64 if steps.element == TensorProto.DOUBLE else np.float32
-    zero, one = steps.constant(0, dtype), steps.constant(1, dtype)
+    zero, one = steps.constant(0, steps.dtype), steps.constant(1, steps.dtype)
     if vectorizer.binary:
         counts = steps.add("Min", counts, one)
     if getattr(vectorizer, "sublinear_tf", False):
         logarithm = steps.add("Add", steps.add("Log", steps.add("Max", counts, one)), one)
         counts = steps.add("Where", steps.add("Greater", counts, zero), logarithm, zero)
     if getattr(vectorizer, "use_idf", False):
-        counts = steps.add("Mul", counts, steps.constant(vectorizer.idf_, dtype))
+        counts = steps.add("Mul", counts, steps.constant(vectorizer.idf_, steps.dtype))
     if norm := getattr(vectorizer, "norm", None):
         axis = steps.constant([1], np.int64)
         length = steps.add("ReduceSum" if norm == "l1" else "ReduceL2", counts, axis)

@@ -1,48 +1,35 @@
 """Estimators through skl2onnx, with our own converters where its are wrong: in double if that runs, else in float32."""
 
-import sys
-from functools import partial
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-from skl2onnx import convert_sklearn, update_registered_converter
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
-from sklearn import ensemble, tree
-from sklearn.ensemble import VotingClassifier
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
-from sklearn.svm import LinearSVC
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 
+from despliegue.errors import DespliegueError
 from despliegue.models.model import Array, SessionSettings
-from despliegue_cli.convert import encoders, imputers, texts
+from despliegue_cli.convert.converters import register
 from despliegue_cli.convert.messages import ConversionError, one_line
-from despliegue_cli.convert.nested_trees import convert_trees
-from despliegue_cli.convert.onnx_steps import DOMAINS, width
-from despliegue_cli.convert.predictor import check_labels
+from despliegue_cli.convert.onnx_steps import DOMAINS
 from despliegue_cli.convert.probing import rows
-from despliegue_cli.convert.tree_models import BOOSTERS, TREES
 
 if TYPE_CHECKING:
     from despliegue_cli.convert.from_sklearn import SklearnModel
 
 _ROWS = 64
-_CLASSIFIER_OPTIONS = {
-    "zipmap": [True, False, "columns"],
-    "nocl": [True, False],
-    "output_class_labels": [False, True],
-    "raw_scores": [True, False],
-}
-_OUTLIER_OPTIONS = {"score_samples": [True, False]}
+_WRONG = 0.05
+"""From here on a difference is no rounding, but another model. Smaller ones are for the comparison on real rows."""
 
 
 def closest(model: "SklearnModel") -> onnx.ModelProto:
     """The graph whose predictions of made-up rows are closest to the original's: in double, else in float32.
 
     Raises:
-        ConversionError: neither can be made, or run.
+        ConversionError: neither can be made, or run, or both are wrong.
     """
     columns = rows(model.names, model.traits, _ROWS)
     expected = model.predict(columns)
@@ -58,17 +45,31 @@ def closest(model: "SklearnModel") -> onnx.ModelProto:
             if found[-1][0] < 1e-9:
                 break
     if not found:
-        known = next((error for error in problems if isinstance(error, ConversionError)), None)
-        raise known or ConversionError(f"skl2onnx cannot convert it: {one_line(problems[-1])}") from problems[-1]
-    return min(found, key=lambda each: each[0])[1]
+        known = next((error for error in problems if isinstance(error, DespliegueError)), None)
+        raise known or ConversionError(_reason(problems[-1])) from problems[-1]
+    distance, graph = min(found, key=lambda each: each[0])
+    if distance > _WRONG:
+        raise ConversionError(
+            f"skl2onnx converts it wrongly: on made-up rows its graph is off by {distance:.0%}; train another estimator"
+            " in its place, or add an ONNX file of your own making"
+        )
+    return graph
+
+
+def _reason(error: Exception) -> str:
+    if missing := re.search(r"find a (?:shape calculator|converter) .*?'<class '(?:\w+\.)*(\w+)'>'", str(error)):
+        return f"{missing[1]} has no converter to ONNX; train another estimator in its place"
+    return f"skl2onnx cannot convert it: {one_line(error)}"
 
 
 def _convert(model: "SklearnModel", number: type[Any]) -> onnx.ModelProto:
-    _register(number)
+    register(number)
     estimator = model.estimator
     final = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     if isinstance(final, VotingClassifier):
         final.flatten_transform = False  # only its transform heeds it, and the converter takes no other
+    if getattr(final, "weights", None) is not None and isinstance(final, VotingClassifier | VotingRegressor):
+        final.weights = np.asarray(final.weights)  # nor any list
     if model.is_matrix:
         types = [("input", number([None, len(model.names)]))]
     else:
@@ -76,12 +77,10 @@ def _convert(model: "SklearnModel", number: type[Any]) -> onnx.ModelProto:
             (name, StringTensorType([None, 1]) if trait.text else number([None, 1]))
             for name, trait in zip(model.names, model.traits, strict=True)
         ]
-    # A classifier without options gets a ZipMap in a pipeline, even LinearSVC, which has no such option.
-    option = {"nocl": False} if isinstance(final, LinearSVC) else {"zipmap": False}
     graph: onnx.ModelProto = convert_sklearn(
         estimator,
         initial_types=types,
-        options={id(final): option} if hasattr(final, "classes_") else None,
+        options={id(final): {"zipmap": False}} if hasattr(final, "classes_") else None,
         target_opset={"": DOMAINS[""], "ai.onnx.ml": DOMAINS["ai.onnx.ml"]},
     )
     model.finish(graph)
@@ -89,7 +88,7 @@ def _convert(model: "SklearnModel", number: type[Any]) -> onnx.ModelProto:
 
 
 def _distance(graph: onnx.ModelProto, model: "SklearnModel", columns: Any, expected: dict[str, Array]) -> float:
-    """How far a graph's numbers are from the original's, relative to them; infinite where a label differs."""
+    """How far a graph's numbers are from the original's, relative to them; or the share of labels that differ."""
     session = ort.InferenceSession(graph.SerializeToString(), SessionSettings().options())
     inputs = {}
     for given in session.get_inputs():
@@ -103,70 +102,13 @@ def _distance(graph: onnx.ModelProto, model: "SklearnModel", columns: Any, expec
         wanted = expected[output.name]
         if came.shape != wanted.shape:
             raise ConversionError(
-                f"output '{output.name}' is {list(came.shape)}, where the original gives {list(wanted.shape)}"
+                f"skl2onnx converts it wrongly: its output '{output.name}' is {list(came.shape)}, and the original's"
+                f" {list(wanted.shape)}; train another estimator in its place"
             )
         if wanted.dtype.kind in "Oi":
-            worst = worst if np.array_equal(came, wanted) else np.inf
+            worst = max(worst, float((came != wanted).mean()))
         else:
             scale = max(float(np.abs(wanted).max()), 1e-300)
-            worst = max(worst, float(np.abs(came - wanted).max()) / scale)
+            apart = np.where(np.isnan(came) & np.isnan(wanted), 0, np.abs(came - wanted))
+            worst = max(worst, float(np.nan_to_num(apart, nan=np.inf).max()) / scale)
     return worst
-
-
-def _register(number: type[Any]) -> None:
-    """Our converters, giving `number`; for this process."""
-
-    def numbers(columns: Any, operator: Any) -> None:
-        operator.outputs[0].set_type(number([operator.inputs[0].get_first_dimension(), columns(operator)]))
-
-    def imputed(operator: Any) -> None:
-        kind = StringTensorType if isinstance(operator.inputs[0].type, StringTensorType) else number
-        shape = [operator.inputs[0].get_first_dimension(), imputers.imputer_width(operator)]
-        operator.outputs[0].set_type(kind(shape))
-
-    def parsed(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-        # skl2onnx takes what comes out of texts for float32, and would have all that follows in it.
-        text = isinstance(model, SimpleImputer) and isinstance(inputs[0].type, StringTensorType)
-        operator = scope.declare_local_operator(f"Despliegue{type(model).__name__}", model)
-        operator.inputs = inputs
-        operator.outputs.append(scope.declare_local_variable("variable", (StringTensorType if text else number)()))
-        return operator.outputs
-
-    def trees(operator: Any) -> None:
-        rows, classes = operator.inputs[0].get_first_dimension(), getattr(operator.raw_operator, "classes_", None)
-        if classes is not None:
-            label = StringTensorType if isinstance(check_labels(classes)[0], str) else Int64TensorType
-            operator.outputs[0].set_type(label([rows]))
-        elif len(operator.outputs) == 2:  # inlier or outlier, and its score
-            operator.outputs[0].set_type(Int64TensorType([rows, 1]))
-        operator.outputs[-1].set_type(number([rows, 1 if classes is None else len(classes)]))
-
-    for step, shape, convert in (
-        (SimpleImputer, imputed, imputers.convert_imputer),
-        (OneHotEncoder, partial(numbers, encoders.one_hot_width), encoders.convert_one_hot),
-        (OrdinalEncoder, partial(numbers, width), encoders.convert_ordinal),
-        (TargetEncoder, partial(numbers, encoders.target_width), encoders.convert_target),
-        (CountVectorizer, partial(numbers, texts.words_width), texts.convert_words),
-        (TfidfVectorizer, partial(numbers, texts.words_width), texts.convert_words),
-    ):
-        update_registered_converter(step, f"Despliegue{step.__name__}", shape, convert, parser=parsed)
-    for kind in _tree_classes():
-        is_outlier = kind is ensemble.IsolationForest
-        is_classifier = kind.__name__.endswith("Classifier")
-        update_registered_converter(
-            kind,
-            f"Despliegue{kind.__name__}",
-            trees,
-            convert_trees,
-            options=_CLASSIFIER_OPTIONS if is_classifier else _OUTLIER_OPTIONS if is_outlier else None,
-        )
-
-
-def _tree_classes() -> list[Any]:
-    """Classes whose place ours take; those of other libraries where they are loaded."""
-    found = [getattr(module, name) for module in (ensemble, tree) for name in sorted(TREES) if hasattr(module, name)]
-    for library in ("xgboost", "lightgbm"):
-        # An estimator of theirs brought its module with it.
-        module = sys.modules.get(library)
-        found += [getattr(module, name) for name in sorted(BOOSTERS) if hasattr(module, name)]
-    return found

@@ -19,10 +19,11 @@ def main() -> None:
     isolation = isolate(folder)
     import msgspec
 
-    from despliegue_cli.convert.messages import Reply, Request, one_line
+    from despliegue_cli.convert.messages import RefusesEveryRow, Reply, Request, one_line
     from despliegue_cli.convert.process import REPLY
 
-    request = msgspec.msgpack.decode((folder / sys.argv[1]).read_bytes(), type=Request)
+    request = msgspec.msgpack.decode(Path(sys.argv[1]).read_bytes(), type=Request)
+    Path(sys.argv[1]).unlink()  # the sample's rows do not outlive a parent that is killed
     limit_memory(request.memory)
     # Whatever a library warns of is checked here, or not at fault; a crash is told by the last line that is printed.
     warnings.simplefilter("ignore")
@@ -33,7 +34,7 @@ def main() -> None:
     except MemoryError:
         reply = Reply(error="it needs more memory than this machine has")
     except BaseException as error:  # what is loaded may raise anything, SystemExit too
-        reply = Reply(error=one_line(error))
+        reply = Reply(error=one_line(error), refuses_every_row=isinstance(error, RefusesEveryRow))
     reply.isolation = isolation
     (folder / REPLY).write_bytes(msgspec.msgpack.encode(reply))
 
@@ -44,6 +45,7 @@ def answer(request: "Request", folder: Path) -> "Reply":
     from despliegue_cli.convert.messages import Reply, Vector
     from despliegue_cli.convert.originals import load, predict
     from despliegue_cli.convert.process import MODEL
+    from despliegue_cli.convert.served import load_served
 
     original: Original = load(request)
     if request.task == "predict":
@@ -52,6 +54,7 @@ def answer(request: "Request", folder: Path) -> "Reply":
         packed = {name: Vector.pack(array) for name, array in outputs.items()}
         return Reply(outputs=packed, accepted=Vector.pack(accepted), refusal=refusal)
     original.convert(folder / MODEL / FILE_NAME)
+    load_served(folder / MODEL, original.features)
     return Reply(features=original.features, labels=original.labels, source=original.source)
 
 

@@ -28,6 +28,7 @@ VISIBILITY_SECONDS: Final = 2
 _TRIES: Final = 3
 _SERVICES: Final = ("s3", "sqs", "events")
 _RESTART_SECONDS: Final = 1.0
+_LISTEN_SECONDS: Final = 0.5
 
 
 def serve(descriptor: int) -> None:
@@ -103,7 +104,11 @@ def main() -> None:
     try:
         set_up()
         while True:
-            code = poller.wait()
+            try:
+                # Again and again: a signal that another thread gets does not end the main one's wait.
+                code = poller.wait(_LISTEN_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
             print(f"error: the inbox's poller ended with exit code {code}; it is started again", flush=True)
             time.sleep(_RESTART_SECONDS)
             poller = _start_poller()

@@ -1,4 +1,4 @@
-"""A version of a model as it lies in the repository: made from a model file, proven, improved, described, checked again.
+"""Versions of models as they lie in the repository: made, improved, described, verified, removed.
 
-What converts a model is in `despliegue_cli.convert`; what serves it is in `despliegue`.
+What converts a model is in `despliegue_cli.convert`, what compares the two in `despliegue_cli.proof`.
 """

@@ -33,6 +33,17 @@ def test_an_empty_repository_is_refused(project: Project) -> None:
     assert "despliegue add" in said
 
 
+def test_what_only_its_owner_may_read_is_open_in_the_layer(project: Project) -> None:
+    """Lambda runs as another user, and takes the modes that files have in the layer's zip."""
+    for path in (project.model, *project.model.parents[:2]):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    code, said = make(project, "models", "build-ModelsLayer")
+    assert code == 0, said
+    built = project.folder / "out/models/toy/1/model.onnx"
+    assert {path.stat().st_mode & 0o777 for path in built.parents[:3]} == {0o755}
+    assert built.stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.parametrize(
     ("layer", "target"),
     [("serving", "build-ServingLayer"), ("runtime", "build-RuntimeLayer"), ("tables", "build-TablesLayer")],

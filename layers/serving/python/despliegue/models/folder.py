@@ -11,11 +11,29 @@ type Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
 def model_files(folder: Path) -> Iterator[Path]:
-    """The files of the model in `folder` and below, sorted; as the models layer, nothing hidden, cached or private."""
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not any(part.startswith(".") or part in (PRIVATE, "__pycache__") for part in parts) and path.is_file():
-            yield path
+    """The files of the model in `folder` and below, sorted; as the models layer, nothing hidden, cached or private.
+
+    Links are followed, as the layer's `cp` does; one to a folder that it lies in leads nowhere.
+    """
+    yield from sorted(_files(folder))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for here, folders, files in folder.walk(follow_symlinks=True):
+        folders[:] = [name for name in folders if _is_shipped(name) and not _is_loop(here / name, folder)]
+        yield from (here / name for name in files if _is_shipped(name) and (here / name).is_file())
+
+
+def _is_shipped(name: str) -> bool:
+    return not name.startswith(".") and name not in (PRIVATE, "__pycache__")
+
+
+def _is_loop(path: Path, root: Path) -> bool:
+    """Whether `path` is a link to a folder that it lies in: really, or by the links on the way from `root`."""
+    if not path.is_symlink():
+        return False
+    target = path.resolve()
+    return any(above.resolve().is_relative_to(target) for above in path.parents if above.is_relative_to(root))
 
 
 def fingerprint(folder: Path) -> Fingerprint:

@@ -37,7 +37,12 @@ class Feature(msgspec.Struct, frozen=True):
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """What a file of the model was when its manifest was written: size in bytes and SHA-256 in hex."""
+    """What a file of the model was when its manifest was written.
+
+    Attributes:
+        size: in bytes.
+        sha256: SHA-256 in hex.
+    """
 
     size: int
     sha256: str
@@ -50,9 +55,11 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
         rows: of the sample, that both predicted.
         made_up: further rows, with missing values, boundaries and unseen categories, that both predicted.
         labels: of how many of them the labels differ, but for ties.
-        difference: the largest between numbers, relative to the largest of their output.
+        difference: the largest between numbers, relative to a usual one of their column.
         tolerance: what was allowed.
         accepted: whether a person took it although it differs by more.
+        skipped: rows of the sample that do not fit the features, and so were not compared.
+        refused: rows of the sample that the original refuses, and so were not compared.
     """
 
     rows: int
@@ -61,6 +68,8 @@ class Verification(msgspec.Struct, frozen=True, omit_defaults=True):
     difference: float = 0.0
     tolerance: float = 0.0
     accepted: bool = False
+    skipped: int = 0
+    refused: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -81,8 +81,8 @@ class Model:
             # By path, never by bytes: bytes cost a second copy of the weights and cannot find external data.
             session = ort.InferenceSession(folder / FILE_NAME, settings.options(), providers=["CPUExecutionProvider"])
         except Exception as error:  # ORT's exceptions share no base class
-            reason = _reason(error).replace(f"{folder}/", "")
-            raise ModelNotReady(f"ONNX Runtime cannot load {FILE_NAME}: {reason}") from error
+            text = reason(error).replace(f"{folder}/", "")
+            raise ModelNotReady(f"ONNX Runtime cannot load {FILE_NAME}: {text}") from error
         signature = Signature.read(session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
         return cls(name, version, session, signature, manifest)
 
@@ -108,13 +108,13 @@ class Model:
         except NotSupported:
             raise
         except InvalidArgument as error:
-            raise InvalidRequest(f"model '{self.name}' refused its inputs: {_reason(error)}") from error
+            raise InvalidRequest(f"model '{self.name}' refused its inputs: {reason(error)}") from error
         except Exception as error:  # ORT's exceptions share no base class
             # Looked at only now: a graph may name dimensions alike that it can broadcast.
             if conflict := self.signature.conflict({name: array.shape for name, array in inputs.items()}):
                 raise InvalidRequest(conflict) from error
             raise InferenceError(
-                f"model '{self.name}' version {self.version} failed while running: {_reason(error)}"
+                f"model '{self.name}' version {self.version} failed while running: {reason(error)}"
             ) from error
 
     def _run_special(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
@@ -163,7 +163,7 @@ class Model:
         }
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """ORT's message without its prefix and the places in its own sources."""
     text = str(error).rpartition("Status Message: ")[2]
     return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+ ", "", text).strip()
