@@ -115,13 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes | None:
         """The body; None where it was refused, and the connection with it."""
         length = self.headers.get("content-length", "0")
-        self.close_connection = True
+        closing, self.close_connection = self.close_connection, True
         if "transfer-encoding" in self.headers or not (length.isascii() and length.isdecimal()):
             self._fail(411, "the length of the body is not said; expected a number in content-length")
         elif int(length) > MAX_BODY:
             self._fail(413, f"the body has {int(length):,} bytes; API Gateway takes {MAX_BODY:,}")
         elif len(body := self.rfile.read(int(length))) == int(length):
-            self.close_connection = False
+            self.close_connection = closing
             return body
         return None
 

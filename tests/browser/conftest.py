@@ -132,7 +132,7 @@ _TYPES = """
 def _hostile() -> Manifest:
     return Manifest(
         description=MARKUP,
-        features=(Feature(MARKUP), Feature(f"it's \"{IMAGE}\" $(touch owned) `touch owned` \\")),
+        features=(Feature(MARKUP), Feature(f'it\'s "{IMAGE}" $(touch owned) `touch owned` \\')),
         labels=(MARKUP, IMAGE),
     )
 
@@ -143,9 +143,7 @@ def _weighted(weight: int) -> str:
     """
 
 
-def _add(
-    models: Path, name: str, version: str, graph: str, manifest: Manifest, names: Sequence[str] = ()
-) -> None:
+def _add(models: Path, name: str, version: str, graph: str, manifest: Manifest, names: Sequence[str] = ()) -> None:
     folder = models / name / version
     folder.mkdir(parents=True)
     model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]>\n{graph}')
@@ -160,7 +158,7 @@ def serving(models: Path, *options: str) -> Iterator[str]:
     """A running `despliegue serve`: where it answers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [DESPLIEGUE, "serve", "--models", models, "--port", str(port), *options]
+    command: list[str | Path] = [DESPLIEGUE, "serve", "--models", models, "--port", str(port), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         printed = []

@@ -52,13 +52,17 @@ def test_every_control_has_a_name_and_every_id_is_one(open_page: OpenPage, servi
     assert nameless == []
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map((each) => each.id)")
     assert len(ids) == len(set(ids))
-    levels = [int(level) for level in page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((h) => h.tagName[1])")]
+    levels = [
+        int(level) for level in page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((h) => h.tagName[1])")
+    ]
     assert levels.count(1) == 1
     for landmark in ("banner", "navigation", "main"):
-        assert page.get_by_role(landmark).count() == 1, landmark  # type: ignore[arg-type]
+        assert page.get_by_role(landmark).count() == 1, landmark
 
 
-NAMELESS = {f"- {role}" + end for role in ("button", "textbox", "checkbox", "radio", "combobox", "link") for end in ("", ":")}
+NAMELESS = {
+    f"- {role}" + end for role in ("button", "textbox", "checkbox", "radio", "combobox", "link") for end in ("", ":")
+}
 
 
 def test_what_happens_is_announced(open_page: OpenPage, service: str) -> None:
@@ -170,8 +174,8 @@ def test_markup_in_a_models_words_is_text(open_page: OpenPage, service: str, tmp
     page.get_by_role("button", name="Predict", exact=True).click()
     page.locator("#result .problem").wait_for()
     assert "<img src=x" in page.locator("#result").inner_text()
-    file = {"name": f"{image}.csv", "mimeType": "text/csv", "buffer": f'"{script}",x\n{image},1\n'.encode()}
-    page.get_by_label("A CSV file").set_input_files(file)
+    content = f'"{script}",x\n{image},1\n'.encode()
+    page.get_by_label("A CSV file").set_input_files({"name": f"{image}.csv", "mimeType": "text/csv", "buffer": content})
     page.locator("#file-result .problem").wait_for()
     page.goto(f"{service}/docs#/{script}")
     page.reload()

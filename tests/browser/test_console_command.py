@@ -71,7 +71,7 @@ def console(aws: dict[str, str], stack: str) -> Iterator[str]:
     """A running `despliegue console`: where it answers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [DESPLIEGUE, "console", "--stack", stack, "--region", REGION, "--port", str(port)]
+    command: list[str | Path] = [DESPLIEGUE, "console", "--stack", stack, "--region", REGION, "--port", str(port)]
     with subprocess.Popen(command, env=aws, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         printed = [process.stdout.readline(), process.stdout.readline()]
@@ -125,7 +125,6 @@ def test_the_page_predicts_without_a_key_typed_and_shows_the_deployed_address(
     page.get_by_role("button", name="Copy").click()
     page.get_by_text("Copied").wait_for()
     call = page.evaluate("navigator.clipboard.readText()")
-    assert page.url.startswith(f"{ours}/docs")
     assert f"{deployed}/v1/models/penguins:predict" in call
     assert '"x-api-key: $KEY"' in call
     done = subprocess.run(["bash", "-c", call], env=os.environ | {"KEY": KEY}, capture_output=True, check=True)
@@ -146,7 +145,9 @@ def test_the_page_predicts_without_a_key_typed_and_shows_the_deployed_address(
         {"sec-fetch-site": "same-site"},
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v2/models"), ("POST", "/v2/repository/index"), ("GET", "/docs")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v2/models"), ("POST", "/v2/repository/index"), ("GET", "/docs")]
+)
 def test_other_sites_are_refused(ours: str, headers: dict[str, str], method: str, path: str) -> None:
     reply = httpx.request(method, f"{ours}{path}", headers=headers)
 
@@ -185,13 +186,15 @@ def test_only_the_apis_own_paths_are_passed_on(ours: str, method: str, path: str
 
 def test_a_body_that_says_no_length_or_too_much_is_refused(ours: str) -> None:
     assert httpx.post(f"{ours}/v2/repository/index", content=iter([b"{}"])).status_code == 411
-    reply = httpx.post(f"{ours}/v2/repository/index", content=b"x", headers={"content-length": str(11_000_000)})
+    reply = httpx.post(f"{ours}/v2/repository/index", content=b" " * (10 * 1024 * 1024 + 1))
     assert (reply.status_code, "API Gateway takes" in reply.text) == (413, True)
 
 
 def test_packed_replies_and_errors_come_through(ours: str) -> None:
     document = httpx.get(f"{ours}/openapi.json", headers={"accept-encoding": "gzip"})
-    again = httpx.get(f"{ours}/openapi.json", headers={"accept-encoding": "gzip", "if-none-match": document.headers["etag"]})
+    again = httpx.get(
+        f"{ours}/openapi.json", headers={"accept-encoding": "gzip", "if-none-match": document.headers["etag"]}
+    )
     refused = httpx.post(f"{ours}/v1/models/penguins:predict", content=b"{")
 
     assert document.json()["openapi"].startswith("3.1")
@@ -224,7 +227,7 @@ def test_where_callers_must_sign_requests_are_signed(aws: dict[str, str]) -> Non
     [request] = seen
     assert request["path"] == "/live/v2/models/penguins"
     assert re.match(
-        rf"AWS4-HMAC-SHA256 Credential=someone/\d{{8}}/{REGION}/execute-api/aws4_request, SignedHeaders=[a-z0-9;-]*host",
+        rf"AWS4-HMAC-SHA256 Credential=someone/\d{{8}}/{REGION}/execute-api/aws4_request, SignedHeaders=[\w;-]*host",
         request["authorization"],
     )
     assert request["host"] == f"127.0.0.1:{port}"
@@ -244,7 +247,7 @@ def resigned(request: dict[str, str], address: str) -> str:
     assert signed is not None
     headers = {name: request[name] for name in signed[1].split(";")}
     made = AWSRequest("GET", address, headers=headers)
-    when = datetime.strptime(request["x-amz-date"], "%Y%m%dT%H%M%SZ")  # noqa: DTZ007 – botocore's has none either
+    when = datetime.strptime(request["x-amz-date"], "%Y%m%dT%H%M%SZ")
     with patch("botocore.auth.get_current_datetime", return_value=when):
         SigV4Auth(Credentials("someone", "secret-of-this-test"), "execute-api", REGION).add_auth(made)
     return str(made.headers["Authorization"])

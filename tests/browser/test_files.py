@@ -135,8 +135,9 @@ def test_a_file_can_be_dropped_anywhere(page: Page) -> None:
         """text => {
             const dataTransfer = new DataTransfer();
             dataTransfer.items.add(new File([text], "birds.csv", {type: "text/csv"}));
+            const init = {dataTransfer, bubbles: true, cancelable: true};
             for (const kind of ["dragover", "drop"])
-                document.querySelector("h1").dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
+                document.querySelector("h1").dispatchEvent(new DragEvent(kind, init));
         }""",
         f"{HEADER}\n{ROWS[0]}\n",
     )

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     type OpenPage = Callable[..., Page]
 
-RUNNERS = {"curl": ["bash", "-c"], "Python": [sys.executable, "-c"], "JavaScript": ["node", "--input-type=module", "-e"]}
+RUNNERS = {
+    "curl": ["bash", "-c"],
+    "Python": [sys.executable, "-c"],
+    "JavaScript": ["node", "--input-type=module", "-e"],
+}
 
 
 def show(page: Page, name: str) -> Page:
@@ -114,6 +118,31 @@ def test_the_call_in_r_is_whole_and_reads_the_key(open_page: OpenPage, keyed_ser
     body = re.search(r'r"-\((.*)\)-"', call, re.DOTALL)
     assert body is not None
     assert json.loads(body[1])["instances"][0]["island"] == "(with brackets)"
+
+
+def test_where_callers_must_sign_every_call_does(open_page: OpenPage, keyed_service: str) -> None:
+    """The document says so, as the deployed one of AuthMode Iam; the calls are at least whole in their languages."""
+    page = open_page(f"{keyed_service}/docs", permissions=["clipboard-read", "clipboard-write"])
+
+    def sign(route: Route) -> None:
+        document = route.fetch().json()
+        document["components"]["securitySchemes"] = {
+            "sigv4": {"type": "apiKey", "name": "Authorization", "in": "header"}
+        }
+        route.fulfill(json=document)
+
+    page.route("**/openapi.json", sign)
+    give_key(page, "only-for-this-test")
+    show(page, "penguins")
+
+    assert "--aws-sigv4 aws:amz:REGION:execute-api --user" in copied(page, "curl")
+    subprocess.run(["bash", "-n", "-c", copied(page, "curl")], check=True)
+    python = copied(page, "Python")
+    compile(python, "call", "exec")
+    assert 'SigV4Auth(boto3.Session().get_credentials(), "execute-api"' in python
+    assert 'aws.fetch("' in copied(page, "JavaScript")
+    assert "req_auth_aws_v4(" in copied(page, "R")
+    assert all("x-api-key" not in copied(page, language) for language in ("curl", "Python", "JavaScript", "R"))
 
 
 def test_a_version_is_chosen_and_has_a_card(open_page: OpenPage, service: str) -> None:

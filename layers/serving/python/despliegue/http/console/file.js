@@ -41,7 +41,7 @@ async function readFile(model, file) {
   if (file.size > MOST_BYTES) {
     throw new Problem(
       "The file is too large for one request",
-      `${file.name} has ${megabytes(file.size)}; a request carries about ${megabytes(MOST_BYTES)}. Split it, or score it as a file, of any size: despliegue score --model ${model.name} INPUT OUTPUT on your machine, or the inbox bucket of a deployed service.`,
+      `${file.name} has ${megabytes(file.size)}; a request carries about ${megabytes(MOST_BYTES)}. Split it, or score it as a file, of any size: despliegue score --model ${model.name} INPUT OUTPUT on your machine, or POST v2/models/${model.name}/jobs where the service is deployed.`,
     );
   }
   let text;
