@@ -53,9 +53,9 @@ def add_model(
     any_size: Annotated[
         bool, typer.Option("--any-size", help="Add it though Lambda's functions would become too large to deploy.")
     ] = False,
-    measure: Annotated[
-        bool, typer.Option(help="Time it before and after it is improved, which takes some seconds.")
-    ] = True,
+    no_measure: Annotated[
+        bool, typer.Option("--no-measure", help="Do not time it before and after, which takes some seconds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a trained model into the repository, proven on a sample to predict what it did."""
@@ -76,7 +76,7 @@ def add_model(
         card=card,
         private_key=sign,
         any_size=any_size,
-        measure=measure,
+        measure=not no_measure,
     )
     with Console(stderr=True).status("") as status:
         try:

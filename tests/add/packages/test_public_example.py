@@ -224,7 +224,7 @@ def test_the_server_shows_the_example(load: Load) -> None:
     found = example(model, profile({"x": np.arange(1.0, 21.0)}, {}))
     model.manifest = Manifest(example=found)
 
-    assert '"data":[10.0]' in call(model, "http://127.0.0.1:8080")
+    assert '"data":[10]' in call(model, "http://127.0.0.1:8080")
 
 
 def test_a_profile_lies_in_the_private_folder(tmp_path: Path) -> None:

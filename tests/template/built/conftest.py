@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,23 @@ class Project:
         """`sam build`, as samconfig.toml says."""
         self.sam("build", *arguments)
 
+    def make_bucket(self) -> None:
+        """Make the bucket, if it is not there: moto's state is one for a process, and other tests reset it."""
+        with closing(
+            boto3.client(
+                "s3",
+                region_name="us-east-1",  # where a bucket may be made again
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            )
+        ) as client:
+            client.create_bucket(Bucket=BUCKET)
+
     def package(self) -> dict[str, Any]:
         """Build, package to S3, and expand what CloudFormation would be given."""
         self.build()
+        self.make_bucket()
         self.sam("package", "--s3-bucket", BUCKET, "--no-progressbar", "--output-template-file", "packaged.yaml")
         return self.expand((self.folder / "packaged.yaml").read_text(), {})
 
@@ -97,27 +112,17 @@ def toy_model() -> bytes:
 
 @pytest.fixture(scope="session")
 def s3_environment() -> Iterator[dict[str, str]]:
-    """Environment variables that point AWS clients at moto's S3, which has the bucket that packages go to."""
+    """Environment variables that point AWS clients at moto's S3."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    environment = {
+    yield {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
     }
-    client = boto3.client(
-        "s3",
-        region_name="eu-west-1",
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    yield environment
-    client.close()
     server.stop()
 
 
