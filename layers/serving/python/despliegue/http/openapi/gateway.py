@@ -64,6 +64,6 @@ TOO_LARGE: Final = (
 )
 FAILED: Final = "the service failed, or has as many requests as it can take: try again (request id {id})"
 TIMED_OUT: Final = (
-    "no reply within 29 seconds: send fewer rows in a request, or have a file of them scored: POST /v2/models/MODEL/jobs"
-    " (request id {id})"
+    "no reply within 29 seconds: send fewer rows in a request, or have a file of them scored: POST"
+    " /v2/models/MODEL/jobs (request id {id})"
 )
