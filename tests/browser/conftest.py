@@ -44,7 +44,8 @@ MARKUP = "<script>document.title = 'owned'</script>"
 IMAGE = "<img src=x onerror=\"document.title='owned'\">"
 
 
-@pytest.fixture(scope="session")
+# Of a file, not of the session: while Playwright runs, no other test of this process can start an event loop.
+@pytest.fixture(scope="module")
 def browser(require: Callable[[bool, str], None]) -> Iterator[Browser]:
     """Chromium; without it these tests are skipped, or fail under REQUIRE_ALL=1."""
     chromium = shutil.which("chromium")

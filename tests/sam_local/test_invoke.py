@@ -17,6 +17,8 @@ NEED_S3 = re.compile("(rest|http)-(version-)?jobs?")
 REFUSED = {
     "http-invocations": 400,
     "http-load": 501,
+    "http-model-card": 404,  # the example was added without one
+    "http-model-version-card": 404,
     "http-logging": 501,
     "invalid-base64": 400,
     "invalid-content-type": 415,
@@ -31,6 +33,8 @@ REFUSED = {
     "not-an-api-event": 400,
     "rest-invocations": 400,
     "rest-load": 501,
+    "rest-model-card": 404,
+    "rest-model-version-card": 404,
     "rest-logging": 501,
     "unknown-model": 404,
     "unknown-path": 404,
@@ -48,7 +52,7 @@ def assert_answered_as_named(event: str, reply: httpx.Response) -> None:
         assert [output["datatype"] for output in header["outputs"]] == ["BYTES", "FP32"]
         assert np.frombuffer(reply.content[-8:], "<f4").sum() == pytest.approx(1)
         return
-    if event.endswith(("-csv", "-version")) and "model-version" not in event:
+    if event.endswith(("-csv", "-docs")) or event in ("http-version", "rest-version"):
         assert reply.headers["content-type"].startswith("text/")
         assert reply.text.strip()
         return

@@ -71,6 +71,13 @@ def test_every_document_is_valid_openapi(documents: Documents) -> None:
         assert list(OpenAPIV31SpecValidator(document).iter_errors()) == [], path
 
 
+def lasting(reply: Any) -> Any:
+    """A reply without what is of its moment: whether a model of the index is loaded."""
+    if not isinstance(reply, list):
+        return reply
+    return [{key: value for key, value in item.items() if key not in ("state", "reason")} for item in reply]
+
+
 def test_every_example_request_is_answered_as_its_example(documents: Documents, service: InferenceService) -> None:
     answered = set()
     for document in documents.values():
@@ -80,7 +87,7 @@ def test_every_example_request_is_answered_as_its_example(documents: Documents, 
             for request, reply in zip(sent.values(), given.values(), strict=True):
                 body = b"" if method == "GET" else json.dumps(request).encode()
                 response = service.handle(Request(method, path, {"content-type": "application/json"}, body))
-                assert (response.status, json.loads(response.body)) == (200, reply), path
+                assert (response.status, lasting(json.loads(response.body))) == (200, lasting(reply)), path
                 answered.add((path, method))
     for name in {*MODELS} - {"bf16"}:
         assert (f"/v2/models/{name}/infer", "POST") in answered, "every model shows how it is called"
