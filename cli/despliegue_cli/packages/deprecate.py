@@ -2,14 +2,12 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from despliegue.errors import DespliegueError, ModelNotFound, ModelNotReady, shorten
 from despliegue.models import ModelRepository
 from despliegue.models.deprecation import KEY, Deprecation, read_deprecations
-from despliegue.models.manifest import FILE_NAME, read_object
+from despliegue.models.manifest import FILE_NAME
+from despliegue_cli.packages.model_settings import read_settings, write_settings
 
 
 def deprecate(models: Path, name: str, version: str, since: date, sunset: date | None = None) -> Deprecation:
@@ -45,25 +43,16 @@ def _change(models: Path, name: str, version: str, said: dict[str, str] | None) 
     versions = ModelRepository(models).versions(name)
     if version not in versions:
         raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
-    path = models / name / FILE_NAME
+    settings = read_settings(models, name)
     try:
-        settings: dict[str, Any] = dict(read_object(path) or {})
         deprecated = settings.get(KEY, {})
         read_deprecations({KEY: deprecated}, versions, versions[-1])
         deprecated = {key: value for key, value in deprecated.items() if key != version}
         settings[KEY] = deprecated | ({version: said} if said else {})
         found = read_deprecations(settings, versions, str(settings.get("default_version", versions[-1])))
     except ModelNotReady as error:
-        raise DespliegueError(f"{path}: {error}") from error
+        raise DespliegueError(f"{models / name / FILE_NAME}: {error}") from error
     if not settings[KEY]:
         del settings[KEY]
-    partial = path.with_name(f".{FILE_NAME}")
-    try:
-        if settings:
-            partial.write_bytes(orjson.dumps(settings, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-            partial.replace(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise DespliegueError(f"{error.filename}: {error.strerror}") from error
+    write_settings(models, name, settings)
     return found

@@ -1,16 +1,14 @@
 """Changes to a model repository other than a new version: one is removed, or another one is the default."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-from despliegue.errors import DespliegueError, ModelNotFound, ModelNotReady, shorten
+from despliegue.errors import DespliegueError, ModelNotFound, shorten
 from despliegue.models import ModelRepository
-from despliegue.models.manifest import FILE_NAME, read_object
+from despliegue.models.deprecation import KEY as DEPRECATED
+from despliegue.models.manifest import FILE_NAME
+from despliegue_cli.packages.model_settings import in_one_line, read_settings, write_settings
 
 DEFAULT: Final = "default_version"
 """The key of `<name>/manifest.json` that names the default version."""
@@ -35,7 +33,7 @@ def remove(models: Path, name: str, version: str | None = None, *, every_version
     """
     repository, versions = _opened(models, name)
     if every_version:
-        with _in_one_line():
+        with in_one_line():
             _delete(models / name)
         return versions
     if version is None:
@@ -44,15 +42,19 @@ def remove(models: Path, name: str, version: str | None = None, *, every_version
             f" one to remove, as in {name}@{versions[-1]}, or --all for the whole model"
         )
     _check_version(name, version, versions)
-    if version == _settings(models, name).get(DEFAULT):
+    settings = read_settings(models, name)
+    if version == settings.get(DEFAULT):
         raise DespliegueError(
             f"version {version} is the default of '{name}' by its {FILE_NAME}, so it is not removed; choose another one"
             f" first: `despliegue default {name} VERSION`, or `despliegue default {name} --highest`"
         )
-    with _in_one_line():
+    with in_one_line():
         _delete(models / name / version)
         if not repository.index().get(name) and {path.name for path in (models / name).iterdir()} <= {FILE_NAME}:
             _delete(models / name)
+            return [version]
+    if isinstance(deprecated := settings.get(DEPRECATED), dict) and deprecated.pop(version, None):
+        write_settings(models, name, settings if deprecated else {k: v for k, v in settings.items() if k != DEPRECATED})
     return [version]
 
 
@@ -74,18 +76,11 @@ def set_default(models: Path, name: str, version: str | None) -> str:
     default = versions[-1] if version is None else version
     _check_version(name, default, versions)
     repository.get(name, default)
-    settings = _settings(models, name)
+    settings = read_settings(models, name)
     settings.pop(DEFAULT, None)
     if version is not None:
         settings[DEFAULT] = version
-    path = models / name / FILE_NAME
-    partial = path.with_name(f".{FILE_NAME}")
-    with _in_one_line():
-        if settings:
-            partial.write_bytes(orjson.dumps(settings, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-            partial.replace(path)
-        else:
-            path.unlink(missing_ok=True)
+    write_settings(models, name, settings)
     return default
 
 
@@ -103,15 +98,6 @@ def _check_version(name: str, version: str, versions: list[str]) -> None:
         raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
 
 
-def _settings(models: Path, name: str) -> dict[str, Any]:
-    """What `<name>/manifest.json` says; nothing where there is none."""
-    path = models / name / FILE_NAME
-    try:
-        return read_object(path) or {}
-    except ModelNotReady as error:
-        raise DespliegueError(f"{error}; mend or delete {path}") from error
-
-
 def _delete(path: Path) -> None:
     """Take a folder's name away, in one step, then delete what was in it; of a link, the link alone."""
     removed = path.with_name(_REMOVED)
@@ -124,11 +110,3 @@ def _delete(path: Path) -> None:
         removed.unlink()
     else:
         shutil.rmtree(removed)
-
-
-@contextmanager
-def _in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DespliegueError(f"{error.filename}: {error.strerror}") from error

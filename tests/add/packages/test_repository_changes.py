@@ -196,3 +196,11 @@ def test_a_default_that_cannot_be_written_is_one_line(models: Path) -> None:
     with pytest.raises(DespliegueError, match=r"/m/\.manifest\.json: Is a directory"):
         set_default(models, "m", "1")
     assert not (models / "m" / "manifest.json").exists()
+
+
+def test_a_removed_version_is_no_longer_deprecated(models: Path) -> None:
+    (models / "m" / "manifest.json").write_text('{"deprecated": {"1": {"since": "2026-11-01"}}, "owner": "us"}')
+
+    remove(models, "m", "1")
+
+    assert (models / "m" / "manifest.json").read_bytes().split() == [b"{", b'"owner":', b'"us"', b"}"]
