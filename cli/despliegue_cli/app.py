@@ -120,7 +120,8 @@ def serve(
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
+
+    from despliegue_cli.stopping import StoppedOnce
 
     with ExitStack() as stack:
         listener = stack.enter_context(inbox.listen(inbox_port, port)) if with_inbox or inbox_port else None
@@ -132,7 +133,7 @@ def serve(
         settings.write(os.environ)
         if listener:
             stack.enter_context(inbox.running(models.resolve(), listener))
-        Server(
+        StoppedOnce(
             "despliegue_cli.server:create_application",
             factory=True,
             address=address,

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -106,6 +107,15 @@ def test_sigterm_lets_a_running_inference_finish(
     assert code == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{served.url}/v2/health/live")
+
+
+def test_signals_that_come_together_stop_it_once(serve: Serve, models: Path) -> None:
+    served = serve(models)
+
+    for _ in range(50):
+        served.process.send_signal(signal.SIGTERM)
+
+    assert served.stop() == 0
 
 
 def test_a_key_and_the_clouds_limits_hold_at_home(serve: Serve, models: Path) -> None:
