@@ -20,14 +20,15 @@ def models(repository: ModelRepository) -> list[dict[str, Any]]:
             default, problem = "", str(error)
         for version in versions:
             folder = repository.root / name / version
+            proven, description = _told(folder)
             rows.append(
                 {
                     "name": name,
                     "version": version,
                     "default": version == default,
-                    "proven": _is_proven(folder),
+                    "proven": proven,
                     "size": _size(folder),
-                    "description": problem or _description(folder),
+                    "description": problem or description,
                 }
             )
     return rows
@@ -87,19 +88,14 @@ def _proof(found: Verification | None) -> str:
     return f"as its original on {compared}; numbers within {found.difference:.1e}"
 
 
-def _description(folder: Path) -> str:
+def _told(folder: Path) -> tuple[bool, str]:
+    """What a version's manifest tells: whether it is proven, and its description or why it is not ready."""
     try:
-        return Manifest.read(folder).description
+        manifest = Manifest.read(folder)
     except ModelNotReady as error:
-        return f"not ready: {error}"
-
-
-def _is_proven(folder: Path) -> bool:
-    try:
-        verification = Manifest.read(folder).verification
-    except ModelNotReady:
-        return False
-    return verification is not None and not verification.accepted
+        return False, f"not ready: {error}"
+    verification = manifest.verification
+    return verification is not None and not verification.accepted, manifest.description
 
 
 def _size(folder: Path) -> int:

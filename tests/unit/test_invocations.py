@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.bodies import graph
+from tests.unit.replies import error, predictions
 
 import despliegue
 from despliegue.http import InferenceService, Request
@@ -29,27 +31,9 @@ SPLIT = {"index": [7, 8], "columns": NAMES, "data": ROWS}
 BACKWARDS = {"columns": NAMES[::-1], "data": [row[::-1] for row in ROWS]}
 
 
-def graph(signature: str, body: str) -> str:
-    return f'<ir_version: 10, opset_import: ["": 21]> g {signature} {{ {body} }}'
-
-
 REGRESSOR = graph("(float[N] age) => (float[N] years)", "years = Identity(age)")
 MATRIX = graph("(float[N, 2] x) => (float[N, 2] y)", "y = Identity(x)")
 IMAGES = graph("(float[N, 2, 2] image) => (float[N, 2, 2] same)", "same = Identity(image)")
-
-
-def error(response: Response, status: int = 400) -> str:
-    document = json.loads(response.body)
-    assert response.status == status, document
-    assert list(document) == ["error"]
-    message: str = document["error"]
-    return message
-
-
-def predictions(response: Response) -> Any:
-    assert response.status == 200, response.body
-    assert response.headers["content-type"] == "application/json"
-    return json.loads(response.body)["predictions"]
 
 
 # What is asked

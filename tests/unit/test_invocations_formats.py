@@ -8,10 +8,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from arro3.core import Array, DataType, Table
-from arro3.io import write_parquet
+from arro3.core import Array, DataType
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.unit.bodies import graph, numbers, parquet, strings
+from tests.unit.replies import error
 
 from despliegue.models.manifest import Feature, Manifest
 
@@ -34,38 +35,12 @@ RECORDS: list[dict[str, Any]] = [
 JSON_LINES = "".join(json.dumps(record) + "\n" for record in RECORDS)
 
 
-def graph(signature: str, body: str) -> str:
-    return f'<ir_version: 10, opset_import: ["": 21]> g {signature} {{ {body} }}'
-
-
 MATRIX = graph("(float[N, 2] x) => (float[N, 2] y)", "y = Identity(x)")
 TYPES = graph(
     "(bool[N] b, int8[N] i, double[N] d, string[N] s) => (bool[N] ob, int8[N] oi, double[N] od, string[N] os)",
     "ob = Identity(b)  oi = Identity(i)  od = Identity(d)  os = Identity(s)",
 )
 IMAGES = graph("(float[N, 2, 2] image) => (float[N, 2, 2] same)", "same = Identity(image)")
-
-
-def error(response: Response, status: int = 400) -> str:
-    document = json.loads(response.body)
-    assert response.status == status, document
-    assert list(document) == ["error"]
-    message: str = document["error"]
-    return message
-
-
-def parquet(columns: dict[str, Any]) -> bytes:
-    output = io.BytesIO()
-    write_parquet(Table.from_arrays(list(columns.values()), names=list(columns)), output)
-    return output.getvalue()
-
-
-def strings(*values: str | None) -> Array:
-    return Array(list(values), type=DataType.string())
-
-
-def numbers(*values: float | None) -> Array:
-    return Array(list(values), type=DataType.float64())
 
 
 BIRDS = {

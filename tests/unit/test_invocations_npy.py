@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.bodies import graph
 
 from despliegue.models.manifest import Feature, Manifest
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 NPY = "application/x-npy"
 ROWS = np.random.default_rng(0).uniform(0, 30, (5, 30))
-
-
-def graph(signature: str, body: str) -> str:
-    return f'<ir_version: 10, opset_import: ["": 21]> g {signature} {{ {body} }}'
 
 
 MATRIX = graph("(float[N, 2] x) => (float[N, 2] y)", "y = Identity(x)")

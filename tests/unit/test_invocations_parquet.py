@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from arro3.core import Array, DataType, Table
-from arro3.io import write_parquet
+from tests.unit.bodies import numbers, parquet, strings
+from tests.unit.replies import error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,28 +21,6 @@ if TYPE_CHECKING:
 
 PARQUET = "application/vnd.apache.parquet"
 MATRIX = '<ir_version: 10, opset_import: ["": 21]> g (float[N, 2] x) => (float[N, 2] y) { y = Identity(x) }'
-
-
-def error(response: Response, status: int = 400) -> str:
-    document = json.loads(response.body)
-    assert response.status == status, document
-    assert list(document) == ["error"]
-    message: str = document["error"]
-    return message
-
-
-def parquet(columns: dict[str, Any], **options: Any) -> bytes:
-    output = io.BytesIO()
-    write_parquet(Table.from_arrays(list(columns.values()), names=list(columns)), output, **options)
-    return output.getvalue()
-
-
-def strings(*values: str | None) -> Array:
-    return Array(list(values), type=DataType.string())
-
-
-def numbers(*values: float | None) -> Array:
-    return Array(list(values), type=DataType.float64())
 
 
 BIRDS = {

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.bodies import graph
+from tests.unit.replies import error, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,28 +21,10 @@ if TYPE_CHECKING:
 ROWS: list[list[Any]] = [["Torgersen", 39.1, 18.7, 181, 3750, "male"], ["Biscoe", None, 14.3, 215, 5000, None]]
 
 
-def graph(signature: str, body: str) -> str:
-    return f'<ir_version: 10, opset_import: ["": 21]> g {signature} {{ {body} }}'
-
-
 REGRESSOR = graph("(float[N] age) => (float[N] years)", "years = Identity(age)")
 MATRIX = graph("(float[N, 2] x) => (float[N, 2] y)", "y = Identity(x)")
 IMAGES = graph("(float[N, 2, 2] image) => (float[N, 2, 2] same)", "same = Identity(image)")
 TEXTS = graph("(string[N] s, bool[N] b) => (string[N] t, bool[N] c)", "t = Identity(s)  c = Identity(b)")
-
-
-def error(response: Response, status: int = 400) -> str:
-    document = json.loads(response.body)
-    assert response.status == status, document
-    assert list(document) == ["error"]
-    message: str = document["error"]
-    return message
-
-
-def predictions(response: Response) -> Any:
-    assert response.status == 200, response.body
-    assert response.headers["content-type"] == "application/json"
-    return json.loads(response.body)["predictions"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import onnx.parser
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.unit.replies import error
 
 from despliegue.errors import InvalidRequest
 from despliegue.features import Schema
@@ -85,14 +86,6 @@ def predictions(response: Response) -> Any:
     assert response.status == 200, document
     assert list(document) == ["predictions"]
     return document["predictions"]
-
-
-def error(response: Response, status: int = 400) -> str:
-    document = json.loads(response.body)
-    assert response.status == status, document
-    assert list(document) == ["error"]
-    message: str = document["error"]
-    return message
 
 
 # What the shipped models answer

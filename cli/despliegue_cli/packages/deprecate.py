@@ -3,10 +3,11 @@
 from datetime import date
 from pathlib import Path
 
-from despliegue.errors import DespliegueError, ModelNotFound, ModelNotReady, shorten
+from despliegue.errors import DespliegueError, ModelNotReady
 from despliegue.models import ModelRepository
 from despliegue.models.deprecation import KEY, Deprecation, read_deprecations
 from despliegue.models.manifest import FILE_NAME
+from despliegue.models.repository import check_version
 from despliegue_cli.packages.model_settings import read_settings, write_settings
 
 
@@ -41,8 +42,7 @@ def restore(models: Path, name: str, version: str) -> None:
 
 def _change(models: Path, name: str, version: str, said: dict[str, str] | None) -> dict[str, Deprecation]:
     versions = ModelRepository(models).versions(name)
-    if version not in versions:
-        raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
+    check_version(name, version, versions)
     settings = read_settings(models, name)
     try:
         deprecated = settings.get(KEY, {})

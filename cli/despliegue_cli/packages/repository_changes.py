@@ -4,10 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from despliegue.errors import DespliegueError, ModelNotFound, shorten
+from despliegue.errors import DespliegueError, ModelNotFound
 from despliegue.models import ModelRepository
 from despliegue.models.deprecation import KEY as DEPRECATED
 from despliegue.models.manifest import FILE_NAME
+from despliegue.models.repository import check_version
 from despliegue_cli.packages.model_settings import in_one_line, read_settings, write_settings
 
 DEFAULT: Final = "default_version"
@@ -41,7 +42,7 @@ def remove(models: Path, name: str, version: str | None = None, *, every_version
             f"'{name}' has {'these versions' if len(versions) > 1 else 'a version'}: {', '.join(versions)}; say which"
             f" one to remove, as in {name}@{versions[-1]}, or --all for the whole model"
         )
-    _check_version(name, version, versions)
+    check_version(name, version, versions)
     settings = read_settings(models, name)
     if version == settings.get(DEFAULT):
         raise DespliegueError(
@@ -74,7 +75,7 @@ def set_default(models: Path, name: str, version: str | None) -> str:
     """
     repository, versions = _opened(models, name)
     default = versions[-1] if version is None else version
-    _check_version(name, default, versions)
+    check_version(name, default, versions)
     repository.get(name, default)
     settings = read_settings(models, name)
     settings.pop(DEFAULT, None)
@@ -91,11 +92,6 @@ def _opened(models: Path, name: str) -> tuple[ModelRepository, list[str]]:
     except ModelNotFound as error:
         there = ", ".join(repository.index()) or "no models"
         raise ModelNotFound(f"{error} in {models}; it has {there}") from error
-
-
-def _check_version(name: str, version: str, versions: list[str]) -> None:
-    if version not in versions:
-        raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
 
 
 def _delete(path: Path) -> None:

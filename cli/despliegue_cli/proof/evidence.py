@@ -1,6 +1,7 @@
 """What is known of a model before it is judged: rows of a sample and made-up ones, and what the original predicts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -49,18 +50,18 @@ class Evidence:
                 return cls(rows, None)
             raise
 
-    @property
+    @cached_property
     def asked(self) -> Rows:
         """The rows that the original predicts; all of them where nobody asked it."""
         return self.rows if self.reference is None else self.rows.pick(self.reference.accepted)
 
-    @property
+    @cached_property
     def sampled(self) -> Rows:
         """Those of `asked` that are of the sample."""
         asked = self.asked
         return asked.pick(~asked.made_up)
 
-    @property
+    @cached_property
     def of_sample(self) -> "Evidence":
         """This without the made-up rows; all of it where there is no sample."""
         wanted = ~self.rows.made_up

@@ -16,7 +16,7 @@ from despliegue.models.folder import PRIVATE, Fingerprint, fingerprint
 from despliegue.models.model import FILE_NAME, Model, SessionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from despliegue.models.deprecation import Deprecation
@@ -221,9 +221,7 @@ class ModelRepository:
         return self.root / name / version
 
     def _load(self, name: str, version: str) -> _Loaded:
-        versions = self.versions(name)
-        if version not in versions:
-            raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
+        check_version(name, version, self.versions(name))
         with self._locks.setdefault((name, version), threading.Lock()):
             if (name, version) not in self._loaded:
                 self._read_settings(name)
@@ -244,6 +242,16 @@ class ModelRepository:
         except (ModelNotReady, NotSupported) as error:
             outcome = type(error)(f"model '{name}' version {version} is not ready: {error}", subject=error.subject)
         return _Loaded(outcome, before)
+
+
+def check_version(name: str, version: str, versions: Sequence[str]) -> None:
+    """Make sure that a version is among those of a model.
+
+    Raises:
+        ModelNotFound: it is not; the message lists them.
+    """
+    if version not in versions:
+        raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
 
 
 def _names_in(folder: Path) -> list[str]:

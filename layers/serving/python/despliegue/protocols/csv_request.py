@@ -18,6 +18,7 @@ from despliegue.features.column import Values
 from despliegue.features.schema import listed, repeated
 from despliegue.features.text import read_text
 from despliegue.models.model import Array
+from despliegue.protocols.document import decode_text
 from despliegue.protocols.instances import check_size
 
 type Row = list[str]
@@ -42,7 +43,7 @@ def decode_csv(body: bytes, schema: Schema, header: str = "") -> dict[str, Array
     """
     if header not in _HEADERS:
         raise InvalidRequest(f"the content type says header={shorten(header)}; expected present or absent")
-    text = _decode_text(body)
+    text = _text(body)
     rows = _read_rows(text)
     if not rows:
         raise InvalidRequest("the body is empty; expected CSV: a line for each row")
@@ -60,13 +61,8 @@ def decode_csv(body: bytes, schema: Schema, header: str = "") -> dict[str, Array
         ) from error
 
 
-def _decode_text(body: bytes) -> str:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(
-            f"the body is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start:,}"
-        ) from error
+def _text(body: bytes) -> str:
+    text = decode_text(body)
     if (at := text.find("\0")) >= 0:
         raise InvalidRequest(f"the body is not valid CSV: it holds a NUL at position {at:,}")
     return text
@@ -81,12 +77,9 @@ def _read_rows(text: str) -> list[Row]:
     rows: list[Row] = []
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        if len(text) <= _FIELD:
-            rows.extend(filter(None, lines))
-            return rows
         for row in lines:
             # The module's own limit is one for a process, and scoring files raises it.
-            if any(len(field) > _FIELD for field in row):
+            if len(text) > _FIELD and any(len(field) > _FIELD for field in row):
                 raise csv.Error(f"field larger than field limit ({_FIELD})")
             if row:
                 rows.append(row)

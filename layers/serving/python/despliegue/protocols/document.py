@@ -113,6 +113,20 @@ def occurrences(body: bytes, character: str) -> int:
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))  # ten times as fast on long bodies
 
 
+def decode_text(body: bytes) -> str:
+    """A body as text, without a byte order mark.
+
+    Raises:
+        InvalidRequest: it is not UTF-8.
+    """
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(
+            f"the body is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start:,}"
+        ) from error
+
+
 def parse_slowly(body: bytes) -> Any:
     """Parse what simdjson refused: to accept numbers that it cannot hold, or to say clearly what is wrong.
 
@@ -120,12 +134,7 @@ def parse_slowly(body: bytes) -> Any:
     valid JSON, and integers of any size, which then are refused as out of their datatype's range. Of what else it takes
     and simdjson does not (half of a surrogate pair, any depth), nothing is accepted.
     """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(
-            f"the body is not UTF-8: byte 0x{body[error.start]:02x} at position {error.start:,}"
-        ) from error
+    text = decode_text(body)
     try:
         document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
     except json.JSONDecodeError as error:
