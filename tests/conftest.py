@@ -20,6 +20,12 @@ IDENTITY = """
 """
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names bytes by their argument: what is packed holds the time it was packed at, and each of xdist's workers
+    must collect the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository's own folder."""
