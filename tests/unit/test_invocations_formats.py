@@ -150,7 +150,10 @@ def test_a_header_alone_and_a_file_without_rows_are_no_predictions(invoke: Invok
         (HEADER + "Dream,+nan,1,1,1,male\n", "row 0: feature 'bill_length_mm' is '+nan'; expected a number or null"),
         (HEADER + 'Dream,"39,1",1,1,1,male\n', "row 0: feature 'bill_length_mm' is '39,1'; expected a number"),
         (HEADER + ROWS.replace("39.1", "1e39"), "is 1e+39, which is out of the range of FP32"),
-        ((HEADER + ROWS).replace(",", ";"), "row 0 has 1 fields; expected 6; the first line is a header only if"),
+        (
+            (HEADER + ROWS).replace(",", ";"),
+            "row 0 has 1 fields; expected 6, with commas between them, not semicolons; the first line is a header",
+        ),
         (HEADER + "x" * 200_000 + ",1,1,1,1,male", "line 2 is not valid CSV: field larger than field limit"),
     ],
 )

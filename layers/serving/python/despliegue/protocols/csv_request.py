@@ -72,6 +72,10 @@ _FIELD: Final = 131_072
 """Characters of a field, the limit of the module csv."""
 
 
+_OTHER_SIGNS: Final = {";": "semicolons", "\t": "tabs"}
+"""What spreadsheets write between fields in other places; files are read so, and requests are not."""
+
+
 def _read_rows(text: str) -> list[Row]:
     """The records, blank lines left out; how many fields each has is not looked at."""
     rows: list[Row] = []
@@ -119,7 +123,9 @@ def _decode_positional(rows: list[Row], schema: Schema, text: str, body: bytes) 
 def _check_widths(rows: list[Row], width: int) -> None:
     for number, row in enumerate(rows):
         if len(row) != width:
-            raise InvalidRequest(f"row {number:,} has {len(row):,} fields; expected {width:,}")
+            parted = next((word for sign, word in _OTHER_SIGNS.items() if row[0].count(sign) == width - 1), "")
+            wanted = f", with commas between them, not {parted}" if parted and len(row) == 1 else ""
+            raise InvalidRequest(f"row {number:,} has {len(row):,} fields; expected {width:,}{wanted}")
 
 
 def _arrays(rows: list[Row], names: Sequence[str], schema: Schema, text: str, body: bytes) -> dict[str, Array]:
