@@ -44,7 +44,8 @@ MARKUP = "<script>document.title = 'owned'</script>"
 IMAGE = "<img src=x onerror=\"document.title='owned'\">"
 
 
-# Of a file, not of the session: while Playwright runs, no other test of this process can start an event loop.
+# All are of a file, not of the session, so that a worker with many files keeps no server and no browser beside the next
+# one; and while Playwright runs, no other test of its process can start an event loop.
 @pytest.fixture(scope="module")
 def browser(require: Callable[[bool, str], None]) -> Iterator[Browser]:
     """Chromium; without it these tests are skipped, or fail under REQUIRE_ALL=1."""
@@ -97,7 +98,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert outside == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository's models, and others for what those have not: see each."""
     folder = tmp_path_factory.mktemp("browser")
@@ -105,10 +106,22 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _add(models, "hostile", "1", _CLASSIFIER, _hostile(), names=[MARKUP, IMAGE])
     for version, weight in (("1", 1), ("2", 2)):
         _add(models, "price", version, _weighted(weight), _PRICE)
+    deprecated = {"1": {"since": "2026-11-01", "sunset": "2027-01-01"}}
+    (models / "price/manifest.json").write_text(json.dumps({"deprecated": deprecated}))
     (models / "price/2/MODEL_CARD.md").write_text(f"# price, version 2\n\nWhat a flat costs. {MARKUP}\n")
     _add(models, "tensors", "1", "g (float[N, M, 2] x) => (float[N, M, 2] y) { y = Identity(x) }", Manifest())
     _add(models, "needs", "1", _TYPES, Manifest())
+    _add(models, "review", "1", "g (string[N, 1] text) => (string[N, 1] same) { same = Identity(text) }", Manifest())
+    _add(models, "unnamed", "1", _CLASSIFIER, Manifest(labels=("no", "yes")), names=["no", "yes"])
+    many = [f"class {number}" for number in range(100)]
+    _add(models, "hundred", "1", _CLASSIFIER.replace("2", "100"), Manifest(labels=tuple(many)), names=many)
     return models
+
+
+@pytest.fixture(scope="session")
+def add_graph() -> Callable[..., None]:
+    """`add_graph(models, name, version, graph, manifest, names)`: see _add."""
+    return _add
 
 
 _PRICE = Manifest(
@@ -147,7 +160,8 @@ def _weighted(weight: int) -> str:
 def _add(models: Path, name: str, version: str, graph: str, manifest: Manifest, names: Sequence[str] = ()) -> None:
     folder = models / name / version
     folder.mkdir(parents=True)
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]>\n{graph}')
+    more = ', "com.microsoft.extensions": 1' if "com.microsoft.extensions." in graph else ""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": 21{more}]>\n{graph}')
     if names:  # ONNX's text format has no way to quote them
         model.graph.initializer[0].string_data[:] = [text.encode() for text in names]
     onnx.save(model, folder / "model.onnx")
@@ -156,7 +170,7 @@ def _add(models: Path, name: str, version: str, graph: str, manifest: Manifest, 
 
 @contextmanager
 def serving(models: Path, *options: str) -> Iterator[str]:
-    """A running `despliegue serve`: where it answers."""
+    """A running `despliegue serve`: where it answers, read off the address of the page that it prints."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command: list[str | Path] = [DESPLIEGUE, "serve", "--models", models, "--port", str(port), *options]
@@ -168,10 +182,10 @@ def serving(models: Path, *options: str) -> Iterator[str]:
                 printed.append(line)
                 if line.startswith("curl "):
                     break
-            assert f"Docs: http://127.0.0.1:{port}/docs\n" in printed
+            [address] = [line.removeprefix("Docs: ").strip() for line in printed if line.startswith("Docs: ")]
             reader = threading.Thread(target=process.stdout.read, daemon=True)
             reader.start()
-            yield f"http://127.0.0.1:{port}"
+            yield address.removesuffix("/docs")
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
@@ -184,21 +198,21 @@ def serve_models() -> Callable[..., AbstractContextManager[str]]:
     return serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(models: Path) -> Iterator[str]:
     """`despliegue serve`, open to anyone."""
     with serving(models) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def keyed_service(models: Path) -> Iterator[str]:
     """`despliegue serve --api-key`."""
     with serving(models, "--api-key", KEY) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def staged_service(keyed_service: str) -> Iterator[str]:
     """The keyed service below `/live`, as API Gateway has it: a path beside it is nobody's."""
     host = keyed_service.removeprefix("http://")

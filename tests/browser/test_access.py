@@ -121,6 +121,29 @@ def test_offline_is_told_from_a_service_that_is_gone(open_page: OpenPage, servic
     page.locator("#result .bars").wait_for()
 
 
+def test_what_failed_at_the_start_can_be_tried_again(open_page: OpenPage, service: str) -> None:
+    page = open_page(f"{service}/docs#/price@9")
+    assert "has no version '9'" in notice(page, "It is not there (404)")
+    answer(page, 429, '{"error": "too many requests at once: wait"}')
+    page.reload()
+    notice(page, "Too many requests")
+
+    page.unroute(re.compile(r"/v[12]/"))
+    page.get_by_role("button", name="Try again").click()
+    assert "has no version '9'" in notice(page, "It is not there (404)")
+    page.get_by_role("link", name="price").click()
+
+    page.get_by_role("heading", name="price", level=1).wait_for()
+    assert notice_is_empty(page)
+
+
+def test_a_link_to_no_model_says_so_and_shows_another(open_page: OpenPage, service: str) -> None:
+    page = open_page(f"{service}/docs#/100%25owls")
+
+    assert "100%25owls is not among the models" in notice(page, "There is no such model")
+    page.get_by_role("heading", name="breast-cancer", level=1).wait_for()
+
+
 def test_an_answer_that_comes_late_does_not_replace_a_newer_one(open_page: OpenPage, service: str) -> None:
     page = open_page(f"{service}/docs#/penguins")
     page.get_by_role("heading", name="penguins", level=1).wait_for()

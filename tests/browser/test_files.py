@@ -89,10 +89,10 @@ def test_names_that_the_file_has_already_are_not_taken(page: Page, tmp_path: Pat
     ("content", "said"),
     [
         (b"a,b,c\n1,2,3\n", "the first line is a header only if it names the features"),
-        (f"{HEADER}\n{ROWS[0]}\nDream,long,18,190,3700,male\n".encode(), "row 1: feature 'bill_length_mm' is 'long'"),
+        (f"{HEADER}\n{ROWS[0]}\nDream,long,18,190,3700,male\n".encode(), "row 2: feature 'bill_length_mm' is 'long'"),
         (f"{HEADER}\nDream,40\n".encode(), "Row 1 of birds.csv has 2 fields; its first line has 6"),
-        (b"", "birds.csv has no rows"),
-        (b"\n\n", "birds.csv has no rows"),
+        (b"", "birds.csv holds nothing"),
+        (b"\n\n", "birds.csv has nothing but empty lines"),
         (b"island,sex\nBisco\xe9,male\n", "not text in UTF-8"),
         (b'island,sex\n"Biscoe,male\n', "a quote that does not end"),
         (b"PK\x03\x04\x00\x00 a spreadsheet", ""),
@@ -117,7 +117,7 @@ def test_twenty_megabytes_are_refused_before_they_are_sent(page: Page, tmp_path:
 
     said = page.locator("#file-result").inner_text()
     assert "birds.csv has 20.0 MB; a request carries about 4.5 MB" in said
-    assert "despliegue score --model penguins" in said
+    assert "despliegue score --model penguins@1 INPUT OUTPUT" in said
     assert asked == []
 
 
@@ -130,7 +130,7 @@ def test_as_many_rows_as_a_request_carries_are_scored(page: Page, tmp_path: Path
     assert len(saved(page, tmp_path)) == rows
 
 
-def test_a_file_can_be_dropped_anywhere(page: Page) -> None:
+def drop(page: Page) -> None:
     page.evaluate(
         """text => {
             const dataTransfer = new DataTransfer();
@@ -142,7 +142,34 @@ def test_a_file_can_be_dropped_anywhere(page: Page) -> None:
         f"{HEADER}\n{ROWS[0]}\n",
     )
 
+
+def test_a_file_can_be_dropped_anywhere(page: Page) -> None:
+    drop(page)
+
     page.get_by_text("1 row scored").wait_for()
+
+
+def test_a_file_that_is_dropped_where_none_is_scored_is_left_alone(open_page: OpenPage, service: str) -> None:
+    page = open_page(f"{service}/docs#/tensors")
+    page.get_by_role("heading", name="tensors", level=1).wait_for()
+
+    drop(page)
+
+    assert page.locator("#file-result").text_content() == ""
+
+
+def test_a_chosen_version_scores_the_file_and_says_what_is_wrong_with_it(
+    open_page: OpenPage, service: str, tmp_path: Path
+) -> None:
+    page = open_page(f"{service}/docs#/price@1")
+    page.get_by_role("heading", name="price", level=1).wait_for()
+    page.get_by_text("scored with version 1").wait_for()
+
+    choose(page, b"rooms,area\n3,70\n")
+    assert saved(page, tmp_path) == [{"rooms": "3", "area": "70", "prediction": "73"}], "version 2 says 146"
+
+    page.locator("#file-result").evaluate("place => place.replaceChildren()")
+    assert "Row 1: feature 'rooms' is 'many'" in choose(page, b"rooms,area\nmany,70\n")
 
 
 def test_a_regressors_column_is_called_prediction(open_page: OpenPage, service: str, tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.browser.copied_calls import RUNNERS, copied, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
     type OpenPage = Callable[..., Page]
-
-RUNNERS = {
-    "curl": ["bash", "-c"],
-    "Python": [sys.executable, "-c"],
-    "JavaScript": ["node", "--input-type=module", "-e"],
-}
 
 
 def show(page: Page, name: str) -> Page:
@@ -40,29 +33,11 @@ def predict(page: Page) -> str:
     return page.locator("#result").inner_text()
 
 
-def copied(page: Page, language: str) -> str:
-    page.get_by_role("radio", name=language, exact=True).check()
-    page.get_by_role("button", name="Copy").click()
-    page.get_by_text("Copied").wait_for()
-    text: str = page.evaluate("navigator.clipboard.readText()")
-    return text
-
-
-def run(call: str, language: str, **environment: str) -> Any:
-    done = subprocess.run(
-        [*RUNNERS[language], call],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    # Python prints its own way of writing the same document.
-    return json.loads(done.stdout.replace("'", '"') if language == "Python" else done.stdout)
-
-
-def test_a_newcomer_predicts_reads_a_refusal_and_copies_a_working_call(open_page: OpenPage, service: str) -> None:
+@pytest.mark.parametrize("language", RUNNERS)
+def test_a_newcomer_predicts_reads_a_refusal_and_copies_a_working_call(
+    open_page: OpenPage, service: str, language: str, tmp_path: Path, require: Callable[[bool, str], None]
+) -> None:
+    require(shutil.which(RUNNERS[language][0]) is not None, f"there is no {RUNNERS[language][0]}")
     page = open_page(f"{service}/docs", permissions=["clipboard-read", "clipboard-write"])
     show(page, "penguins")
 
@@ -72,7 +47,7 @@ def test_a_newcomer_predicts_reads_a_refusal_and_copies_a_working_call(open_page
 
     page.get_by_label("body_mass_g", exact=True).fill("heavy")
     refused = predict(page)
-    assert "'body_mass_g' is 'heavy'; expected a number or null" in refused
+    assert "Feature 'body_mass_g' is 'heavy'; expected a number or null." in refused
     field = page.get_by_label("body_mass_g", exact=True)
     assert field.get_attribute("aria-invalid") == "true"
     assert field.evaluate("field => field === document.activeElement")
@@ -81,16 +56,17 @@ def test_a_newcomer_predicts_reads_a_refusal_and_copies_a_working_call(open_page
     page.get_by_label("island", exact=True).fill("Biscoe")
     page.get_by_label("sex is missing").check()
     assert field.get_attribute("aria-invalid") == "true", "what is said of a field stays until it is tried again"
-    shown = predict(page).split()[0]
+    label, *shown = predict(page).split("\n")
     assert field.get_attribute("aria-invalid") == "false"
-    reply = run(copied(page, "curl"), "curl")
-    assert reply["predictions"][0]["label"] == shown
-    assert '"sex": null' in copied(page, "curl")
+
+    [prediction] = run(copied(page, language), language, tmp_path)["predictions"]
+    assert prediction["label"] == label
+    assert f"{100 * prediction['probabilities'][label]:.1f} %" in shown
 
 
 @pytest.mark.parametrize("language", RUNNERS)
 def test_every_call_works_as_it_is_copied(
-    open_page: OpenPage, keyed_service: str, language: str, require: Callable[[bool, str], None]
+    open_page: OpenPage, keyed_service: str, language: str, tmp_path: Path, require: Callable[[bool, str], None]
 ) -> None:
     require(shutil.which(RUNNERS[language][0]) is not None, f"there is no {RUNNERS[language][0]}")
     page = open_page(f"{keyed_service}/docs", permissions=["clipboard-read", "clipboard-write"])
@@ -102,7 +78,7 @@ def test_every_call_works_as_it_is_copied(
     call = copied(page, language)
 
     assert "only-for-this-test" not in call
-    reply = run(call, language, KEY="only-for-this-test")
+    reply = run(call, language, tmp_path, KEY="only-for-this-test")
     assert reply["predictions"][0]["probabilities"].keys() == {"Adelie", "Chinstrap", "Gentoo"}
 
 
@@ -151,13 +127,51 @@ def test_a_version_is_chosen_and_has_a_card(open_page: OpenPage, service: str) -
     page.get_by_text("The model's card").click()
     page.get_by_text("What a flat costs. <script>").wait_for()
 
+    assert page.get_by_role("status", name="Deprecation").inner_text() == ""
+
     page.get_by_label("Version").select_option("1")
     page.locator("#call", has_text="/v1/models/price/versions/1:predict").wait_for()
 
     assert predict(page) == "73"
     assert page.url.endswith("/docs#/price@1")
-    assert page.get_by_text("Files are scored with the default version, 2").is_visible()
-    assert page.locator("#file").is_disabled()
+
+
+def test_a_version_on_its_way_out_says_so_and_leads_to_the_one_after_it(open_page: OpenPage, service: str) -> None:
+    page = open_page(f"{service}/docs#/price@1")
+    page.get_by_role("heading", name="price", level=1).wait_for()
+
+    said = page.get_by_role("status", name="Deprecation")
+    assert said.inner_text() == (
+        "Version 1 is deprecated as of 1 November 2026, and may be gone from 1 January 2027 on. Use version 2 instead."
+    )
+    assert page.get_by_label("Version").locator("option:checked").inner_text() == "1 (deprecated)"
+    said.get_by_role("link", name="version 2").click()
+
+    page.locator("#call", has_text="/v1/models/price/versions/2:predict").wait_for()
+    assert said.inner_text() == ""
+
+
+def test_a_text_has_room_and_keeps_its_lines(open_page: OpenPage, service: str) -> None:
+    page = show(open_page(f"{service}/docs"), "review")
+    page.get_by_label("text", exact=True).fill("Good food.\nKind people.")
+
+    predict(page)
+
+    assert json.loads(page.locator("#reply").text_content() or "")["predictions"] == [
+        {"same": ["Good food.\nKind people."]}
+    ]
+
+
+@pytest.mark.parametrize(("name", "label", "classes"), [("unnamed", "no", 2), ("hundred", "class 0", 100)])
+def test_a_classifier_without_named_features_is_shown_as_one(
+    open_page: OpenPage, service: str, name: str, label: str, classes: int
+) -> None:
+    page = show(open_page(f"{service}/docs"), name)
+
+    assert predict(page).split("\n")[0] == label
+    bars = page.get_by_role("list", name="Probability of each class").get_by_role("listitem")
+    assert bars.count() == min(classes, 12)
+    assert page.get_by_text("and 88 more, none of them likelier").count() == int(classes == 100)
 
 
 def test_a_model_without_columns_has_an_editor_and_a_table(open_page: OpenPage, service: str) -> None:

@@ -38,7 +38,7 @@ def block(guide: str, language: str) -> str:
 
 
 def post(url: str, body: Any = None, **headers: str) -> dict[str, Any]:
-    reply = httpx.post(f"{url}/v2/models/penguins/jobs", json=body, headers=headers)
+    reply = httpx.post(f"{url}/v2/models/penguins/jobs", json=body, headers=headers, timeout=WAIT_SECONDS)
     assert reply.status_code == 201, reply.text
     posted: dict[str, Any] = reply.json()
     assert reply.headers["location"] == posted["status"]
@@ -54,7 +54,10 @@ def settled(url: str, posted: dict[str, Any], **headers: str) -> dict[str, Any]:
     """The status once the job is over."""
     deadline = time.monotonic() + WAIT_SECONDS
     asked = httpx.URL(f"{url}/v2/models/penguins/jobs").join(posted["status"])
-    while (found := httpx.get(asked, headers=headers).raise_for_status().json())["state"] in ("waiting", "running"):
+    while (found := httpx.get(asked, headers=headers, timeout=WAIT_SECONDS).raise_for_status().json())["state"] in (
+        "waiting",
+        "running",
+    ):
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
     state: dict[str, Any] = found
@@ -63,7 +66,7 @@ def settled(url: str, posted: dict[str, Any], **headers: str) -> dict[str, Any]:
 
 def test_two_jobs_go_all_the_way_with_no_key_beyond_the_api(serve: Serve, models: Path, birds: bytes) -> None:
     url = serve(models, "--inbox", "--api-key", KEY["x-api-key"]).url
-    refused = httpx.post(f"{url}/v2/models/penguins/jobs")
+    refused = httpx.post(f"{url}/v2/models/penguins/jobs", timeout=WAIT_SECONDS)
     first, second = post(url, **KEY), post(url, {"options": {"join": False}}, **KEY)
     waiting = httpx.get(f"{url}/v2/models/penguins/jobs/{first['id']}", headers=KEY).json()
     upload(second, birds)
@@ -92,7 +95,7 @@ def test_a_file_that_cannot_be_scored_fails_with_the_reason(serve: Serve, models
 
 
 def test_without_an_inbox_there_are_no_jobs(serve: Serve, models: Path) -> None:
-    reply = httpx.post(f"{serve(models).url}/v2/models/penguins/jobs")
+    reply = httpx.post(f"{serve(models).url}/v2/models/penguins/jobs", timeout=WAIT_SECONDS)
 
     assert reply.status_code == 501
     assert "`despliegue serve --inbox`" in reply.json()["error"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 POLICY = {
     "default-src": "'none'",
     "connect-src": "'self'",
-    "img-src": "data:",
+    "img-src": "data: blob:",
     "base-uri": "'none'",
     "form-action": "'none'",
     "frame-ancestors": "'none'",

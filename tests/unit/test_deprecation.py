@@ -52,6 +52,7 @@ def said(response: Response) -> dict[str, str]:
         ("/v2/models/m/versions/1", None, 200),
         ("/v2/models/m/versions/1/openapi.json", None, 200),
         ("/v1/models/m/versions/1:predict", {"instances": [[1, 2, 3]]}, 200),
+        ("/models/m/versions/1/invocations", {"instances": [[1, 2, 3]]}, 200),
     ],
 )
 def test_every_reply_of_the_version_says_so(
@@ -123,7 +124,8 @@ def test_the_document_marks_the_operations_of_deprecated_versions_alone(say: Cal
     def marked(version: str) -> set[bool]:
         document = json.loads(ask(service, f"/v2/models/m/versions/{version}/openapi.json").body)
         operations = [operation for path in document["paths"].values() for operation in path.values()]
-        assert {operation["operationId"] for operation in operations} == {"metadata", "ready", "infer"}
+        names = {"metadata", "ready", "infer", "configuration", "statistics", "status", "invoke"}
+        assert {operation["operationId"] for operation in operations} == names
         return {operation.get("deprecated", False) for operation in operations}
 
     assert marked("1") == {False}

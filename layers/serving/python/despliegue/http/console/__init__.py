@@ -1,9 +1,10 @@
 """The console: one page that shows what the service can do and calls it. Its files are put into one document.
 
 One response has everything, so that one open route is enough, and no link breaks under a stage, a base path, or a slash
-at the end of the address. `console.css` and the modules go where `index.html` refers to them; the lines by which the
-modules import one another, which editors and type checkers read, are left out. What the browser may run and load is
-just that, by digest (Content Security Policy 3): nothing that a model's name or a reply holds can become code.
+at the end of the address. `console.css` and the modules go where `index.html` refers to them. What only editors and
+type checkers read is left out: the modules' documentation, and the lines by which they import one another. What the
+browser may run and load is just that, by digest (Content Security Policy 3): nothing that a model's name or a reply
+holds can become code.
 """
 
 import base64
@@ -19,6 +20,7 @@ MODULES: Final = (
     "elements.js",
     "service.js",
     "description.js",
+    "picture.js",
     "form.js",
     "predictions.js",
     "calls.js",
@@ -32,6 +34,7 @@ FOLDER: Final = Path(__file__).parent
 _STYLE_LINK: Final = '<link rel="stylesheet" href="console.css">'
 _SCRIPT_LINK: Final = '<script type="module" src="page.js"></script>'
 _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./[a-z]+\.js";\n', re.MULTILINE)
+_DOCUMENTATION: Final = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|class|const) )", re.MULTILINE)
 
 
@@ -46,7 +49,7 @@ class Page(NamedTuple):
 def page() -> Page:
     """The page. It holds nothing of any model: what it shows it asks for, with the caller's key."""
     style = f"\n{_read('console.css')}"
-    script = "\n" + "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(name))) for name in MODULES)
+    script = "\n" + "\n".join(map(_module, MODULES))
     html = _read("index.html")
     html = html.replace(_STYLE_LINK, f"<style>{style}</style>")
     html = html.replace(_SCRIPT_LINK, f'<script type="module">{script}</script>')
@@ -55,7 +58,7 @@ def page() -> Page:
         "script-src": _digest(script),
         "style-src": _digest(style),
         "connect-src": "'self'",
-        "img-src": "data:",
+        "img-src": "data: blob:",  # the page's icon; the picture that is to be sent
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
@@ -70,6 +73,13 @@ def page() -> Page:
         "x-content-type-options": "nosniff",
     }
     return Page(html.encode(), MappingProxyType(headers))
+
+
+def _module(name: str) -> str:
+    text = _read(name)
+    for left_out in (_IMPORT, _EXPORT, _DOCUMENTATION):
+        text = left_out.sub("", text)
+    return text
 
 
 def _read(name: str) -> str:

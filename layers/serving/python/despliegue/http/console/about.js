@@ -1,6 +1,6 @@
 /** What there is to know of a model: its classes, its signature, its card, and documents to save. */
 
-import { readCard } from "./description.js";
+import { link, readCard } from "./description.js";
 import { element, problem, save, table } from "./elements.js";
 import { writeCsv } from "./csv.js";
 
@@ -15,7 +15,7 @@ export function showFacts(container, model) {
   const facts = [];
   if (model.labels.length) {
     const classes = model.labels.map((label) => element("li", {}, label));
-    facts.push(element("h3", {}, "Classes"), element("ul", { class: "classes" }, ...classes));
+    facts.push(element("h3", {}, "Classes"), element("ul", { class: "classes", tabindex: 0, "aria-label": "Classes" }, ...classes));
   }
   facts.push(
     element("h3", {}, "Signature"),
@@ -27,11 +27,30 @@ export function showFacts(container, model) {
 }
 
 /**
+ * That the version is on its way out; nothing where it is not.
+ * @param {Model} model
+ * @returns {Node[]}
+ */
+export function deprecation({ name, version, deprecated }) {
+  if (!deprecated) return [];
+  const { since, sunset, successor } = deprecated;
+  const gone = sunset ? `, and may be gone from ${day(sunset)} on` : "";
+  const text = element("p", { class: "warning" }, `Version ${version} is deprecated as of ${day(since)}${gone}.`);
+  if (successor) text.append(" Use ", element("a", { href: link(name, successor) }, `version ${successor}`), " instead.");
+  return [text];
+}
+
+/** @param {string} date such as 2026-11-28 */
+function day(date) {
+  return new Date(date).toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" });
+}
+
+/**
  * Asked for when it is opened: many models have none.
  * @param {Model} model
  */
 function card(model) {
-  const text = element("pre", { tabindex: 0, "aria-label": "The model's card" }, "…");
+  const text = element("pre", { tabindex: 0, role: "region", "aria-label": "The model's card" }, "…");
   const toggle = async (/** @type {Event} */ event) => {
     if (!(/** @type {HTMLDetailsElement} */ (event.target).open)) return;
     try {

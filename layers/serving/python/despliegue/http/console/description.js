@@ -1,6 +1,6 @@
 /** What is known of a model: read off its metadata and its OpenAPI document. */
 
-import { ask, askJson } from "./service.js";
+import { ask, askJson, readJson } from "./service.js";
 
 /** Features of which a form is still of use to anyone; of more the request is written as JSON. */
 const MOST_FIELDS = 200;
@@ -22,16 +22,26 @@ const MOST_FIELDS = 200;
  */
 
 /**
+ * @typedef {object} Deprecation
+ * @property {string} since the day, as 2026-11-28
+ * @property {string} [sunset] the day from which on the version may be gone
+ * @property {string} [successor] the version to use in its stead
+ */
+
+/**
  * @typedef {object} Model
  * @property {string} name
  * @property {string} version
  * @property {string} defaultVersion what answers where no version is named
+ * @property {Deprecation | null} deprecated that this version is on its way out
  * @property {string} description
  * @property {string[]} labels
  * @property {Tensor[]} inputs
  * @property {Tensor[]} outputs
  * @property {Feature[]} features its columns; none where it has none, or too many for a form
  * @property {string[]} columns their names, however many
+ * @property {string[]} mediaTypes of the picture that it takes; none where it takes no picture
+ * @property {string} below what its paths have in common: `models/NAME`, with the version where one is asked for
  * @property {string} path where predictions are asked for, below the root
  * @property {any} example a request that works, in JSON; null where none is known
  * @property {string} scheme what callers must prove: `apiKey`, `sigv4`, or empty
@@ -59,30 +69,37 @@ export async function listModels() {
  * @returns {Promise<Model>}
  */
 export async function describe(name, version) {
-  const at = address(name, version);
+  const below = address(name, version);
+  const at = `v2/${below}`;
   const [metadata, text, standard] = await Promise.all([
     askJson(at),
     ask(`${at}/openapi.json`),
     version ? defaultVersion(name) : "",
   ]);
   const { parameters } = metadata;
-  const document = JSON.parse(text);
-  const predict = operation(document, ":predict");
+  const document = readJson(text);
+  /** @type {string[]} */
+  const mediaTypes = metadata.inputs[0]?.parameters?.media_types ?? [];
+  const predict = mediaTypes.length ? undefined : operation(document, ":predict");
   const properties = Object.entries(predict ? document.components.schemas.Record.properties : {});
   const required = document.components.schemas.Record?.required ?? [];
   const [path, { post }] = predict ?? operation(document, "/infer") ?? ["", { post: {} }];
+  const example = post.requestBody?.content["application/json"]?.examples?.example?.value ?? null;
   return {
     name,
     version: parameters.version,
     defaultVersion: standard || parameters.version,
+    deprecated: parameters.deprecated ?? null,
     description: parameters.description,
     labels: parameters.labels,
     inputs: metadata.inputs,
     outputs: metadata.outputs,
     columns: properties.map(([column]) => column),
     features: properties.length > MOST_FIELDS ? [] : properties.map(([column, schema]) => feature(column, schema, required)),
-    path: path.slice(1),
-    example: post.requestBody?.content["application/json"]?.examples?.example?.value ?? null,
+    mediaTypes,
+    below,
+    path: mediaTypes.length ? `${below}/invocations` : path.slice(1),
+    example: mediaTypes.length ? null : example,
     scheme: Object.keys(document.components.securitySchemes ?? {})[0] ?? "",
     document: text,
   };
@@ -93,7 +110,16 @@ export async function describe(name, version) {
  * @param {Model} model
  */
 export function readCard(model) {
-  return ask(`${address(model.name, model.version)}/card`, { accept: "text/markdown" });
+  return ask(`v2/${address(model.name, model.version)}/card`, { accept: "text/markdown" });
+}
+
+/**
+ * Where this page shows it.
+ * @param {string} name
+ * @param {string} [version]
+ */
+export function link(name, version = "") {
+  return `#/${encodeURIComponent(name)}${version ? `@${encodeURIComponent(version)}` : ""}`;
 }
 
 /**
@@ -101,14 +127,14 @@ export function readCard(model) {
  * @param {string} version
  */
 function address(name, version) {
-  const at = `v2/models/${encodeURIComponent(name)}`;
+  const at = `models/${encodeURIComponent(name)}`;
   return version ? `${at}/versions/${encodeURIComponent(version)}` : at;
 }
 
 /** @param {string} name */
 async function defaultVersion(name) {
   try {
-    return (await askJson(address(name, ""))).parameters.version;
+    return (await askJson(`v2/${address(name, "")}`)).parameters.version;
   } catch {
     return "none that answers"; // the default version is broken, but not the one that was asked for
   }

@@ -61,6 +61,14 @@ export function problem(error) {
 }
 
 /**
+ * Lets the same file, mended, be chosen again: for the click that opens the choice.
+ * @param {Event} event
+ */
+export function again({ target }) {
+  /** @type {HTMLInputElement} */ (target).value = "";
+}
+
+/**
  * Hands a text to the browser to be saved as a file.
  * @param {string} name
  * @param {string} text

@@ -24,8 +24,7 @@ export async function scoreFile(model, file) {
   const positions = kept.map((column) => names.indexOf(column));
   // Where no name is known there may be no header: then the service tells, of the file as it is.
   const sent = kept.length ? [kept, ...records.map((record) => positions.map((at) => record[at] ?? ""))] : rows;
-  const path = `models/${encodeURIComponent(model.name)}/invocations`;
-  const { predictions } = await askJson(path, { method: "POST", body: writeCsv(sent), type: "text/csv" });
+  const { predictions } = await askRows(`${model.below}/invocations`, writeCsv(sent));
   const added = columnsOf(predictions);
   const heads = kept.length ? names : model.columns;
   const data = kept.length ? records : rows;
@@ -34,19 +33,32 @@ export async function scoreFile(model, file) {
 }
 
 /**
+ * The predictions of a CSV; a row that is refused is counted from 1, as the rest of this page and a spreadsheet do.
+ * @param {string} path
+ * @param {string} body
+ */
+async function askRows(path, body) {
+  try {
+    return await askJson(path, { method: "POST", body, type: "text/csv" });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const message = error.message.replace(/^Row ([\d,]+)/, (_, row) => `Row ${(Number(row.replaceAll(",", "")) + 1).toLocaleString("en")}`);
+    throw error.saying(message);
+  }
+}
+
+/**
  * @param {Model} model
  * @param {File} file
  */
 async function readFile(model, file) {
-  if (file.size > MOST_BYTES) {
-    throw new Problem(
-      "The file is too large for one request",
-      `${file.name} has ${megabytes(file.size)}; a request carries about ${megabytes(MOST_BYTES)}. Split it, or score it as a file, of any size: despliegue score --model ${model.name} INPUT OUTPUT on your machine, or POST v2/models/${model.name}/jobs where the service is deployed.`,
-    );
-  }
+  const bytes = await readBytes(
+    file,
+    `Split it, or score it as a file, of any size: despliegue score --model ${model.name}@${model.version} INPUT OUTPUT on your machine, or POST v2/${model.below}/jobs where the service is deployed.`,
+  );
   let text;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new Problem("The file cannot be read", `${file.name} is not text in UTF-8. In a spreadsheet, save it as "CSV UTF-8".`);
   }
@@ -56,12 +68,32 @@ async function readFile(model, file) {
   } catch (error) {
     throw new Problem("The file is not CSV", `${file.name}: ${/** @type {Error} */ (error).message}.`);
   }
-  if (rows.length === 0) throw new Problem("The file is empty", `${file.name} has no rows.`);
+  if (rows.length === 0) throw new Problem("The file has no rows", `${file.name} has nothing but empty lines.`);
   const ragged = rows.findIndex((row) => row.length !== rows[0].length);
   if (ragged > 0) {
     throw new Problem("The file is not a table", `Row ${ragged} of ${file.name} has ${rows[ragged].length} fields; its first line has ${rows[0].length}.`);
   }
   return rows;
+}
+
+/**
+ * What a file holds, now: it may change before it is sent.
+ * @param {File} file
+ * @param {string} way round the limit
+ * @returns {Promise<ArrayBuffer>}
+ * @throws {Problem} one request cannot carry it, it is empty, or it cannot be read
+ */
+export async function readBytes(file, way) {
+  if (file.size > MOST_BYTES) {
+    const sizes = `${file.name} has ${megabytes(file.size)}; a request carries about ${megabytes(MOST_BYTES)}.`;
+    throw new Problem("The file is too large for one request", `${sizes} ${way}`);
+  }
+  if (file.size === 0) throw new Problem("The file is empty", `${file.name} holds nothing.`);
+  try {
+    return await file.arrayBuffer();
+  } catch {
+    throw new Problem("The file cannot be read", `${file.name} cannot be opened. Is it a folder, or was it moved?`);
+  }
 }
 
 /**
@@ -108,6 +140,7 @@ function showScored(fileName, heads, records, added, missing) {
   const shown = records.slice(0, SHOWN_ROWS).map((record, at) => [at + 1, ...added.map(({ values }) => values[at]), ...record]);
   const target = `${fileName.replace(/\.csv$/i, "")}.scored.csv`;
   const count = `${records.length.toLocaleString("en")} ${records.length === 1 ? "row" : "rows"} scored`;
+  const first = shown.length === 1 ? "The first row" : `The first ${shown.length} rows`;
   const nodes = [
     element("p", { class: "answer small" }, count),
     element(
@@ -115,7 +148,7 @@ function showScored(fileName, heads, records, added, missing) {
       { class: "buttons" },
       element("button", { type: "button", class: "primary", click: () => save(target, writeCsv([[...heads, ...names], ...rows]), "text/csv") }, `Save ${target}`),
     ),
-    table(`The first ${shown.length} rows: predictions, then the file's columns`, ["row", ...names, ...heads], shown),
+    table(`${first}: predictions, then the file's columns`, ["row", ...names, ...heads], shown),
   ];
   if (missing.length) {
     const warning = `The file has no column for ${missing.join(", ")}: every value was taken as missing. Names must be the model's own.`;

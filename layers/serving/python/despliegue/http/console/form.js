@@ -1,27 +1,39 @@
-/** The form: a field for each feature, or the whole request as JSON. What is typed is sent as it is: the service judges. */
+/** The form: a field for each feature, a picture, or the request as JSON. What is typed is sent as it is: the service judges. */
 
 import { element } from "./elements.js";
+import { pictureFor } from "./picture.js";
 
 /** @typedef {import("./description.js").Model} Model */
 /** @typedef {import("./description.js").Feature} Feature */
 
 /**
+ * @typedef {object} Content
+ * @property {string | Blob | null} body null where it is not there yet
+ * @property {string} type its content type
+ * @property {string} fileName of the file that it is; empty where it was typed
+ */
+
+/**
  * @typedef {object} Form
- * @property {() => string} body the request, in JSON
+ * @property {() => Content} content what to send
  * @property {() => void} fill writes the example in
  * @property {(message: string) => void} mark shows which field an error names; an empty message names none
  */
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** A text longer than this has several lines to be read in. */
+const LONG_TEXT = 60;
 const WORDS = new Map([["string", "text"], ["integer", "whole number"], ["number", "number"], ["boolean", "yes or no"]]);
 
 /**
  * Puts the form for `model` into `container`.
  * @param {HTMLElement} container
  * @param {Model} model
+ * @param {() => void} changed is called when what is to be sent changed by other ways than input
  * @returns {Form}
  */
-export function makeForm(container, model) {
+export function makeForm(container, model, changed) {
+  if (model.mediaTypes.length) return pictureFor(container, model, changed);
   return model.features.length ? fieldsFor(container, model) : editorFor(container, model);
 }
 
@@ -31,14 +43,15 @@ export function makeForm(container, model) {
  * @returns {Form}
  */
 function fieldsFor(container, model) {
-  const example = model.example?.instances?.[0] ?? {};
-  const fields = model.features.map((feature, number) => new Field(feature, `feature-${number}`, example[feature.name]));
+  const example = new Map(Object.entries(model.example?.instances?.[0] ?? {}));
+  const alone = model.features.length === 1;
+  const fields = model.features.map((feature, number) => new Field(feature, `feature-${number}`, example.get(feature.name), alone));
   container.className = "fields";
   container.replaceChildren(...fields.map((field) => field.box));
   return {
-    body() {
+    content() {
       const members = fields.map((field) => field.member()).filter(Boolean);
-      return members.length ? `{"instances": [{\n  ${members.join(",\n  ")}\n}]}` : '{"instances": [{}]}';
+      return json(members.length ? `{"instances": [{\n  ${members.join(",\n  ")}\n}]}` : '{"instances": [{}]}');
     },
     fill: () => fields.forEach((field) => field.fill()),
     mark(message) {
@@ -54,35 +67,35 @@ class Field {
    * @param {Feature} feature
    * @param {string} id
    * @param {unknown} example its value there; undefined where it has none
+   * @param {boolean} alone there is no other
    */
-  constructor(feature, id, example) {
+  constructor(feature, id, example, alone) {
     this.feature = feature;
     this.example = example;
+    this.isText = feature.type === "string" && !feature.choices && (alone || String(example ?? "").length > LONG_TEXT);
     const kind = WORDS.get(feature.type) ?? feature.type;
-    this.input = this.makeInput(id, kind);
+    this.input = this.makeInput(id);
     this.missing = element("input", { type: "checkbox", "aria-label": `${feature.name} is missing`, change: () => this.follow() });
     const head = element("label", { for: id }, feature.name);
     const toggle = element("label", { class: "missing" }, this.missing, element("span", { "aria-hidden": "true" }, "missing"));
     const foot = element("div", { class: "foot" }, element("span", { class: "hint", id: `${id}-kind` }, kind));
     if (feature.nullable || feature.optional) foot.append(toggle);
     this.fault = element("p", { class: "fault", id: `${id}-fault` });
-    this.box = element("div", { class: "field" }, head, this.input, foot, this.fault);
+    this.box = element("div", { class: this.isText ? "field whole" : "field" }, head, this.input, foot, this.fault);
     this.fill();
   }
 
-  /**
-   * @param {string} id
-   * @param {string} kind
-   */
-  makeInput(id, kind) {
+  /** @param {string} id */
+  makeInput(id) {
     const settings = { id, "aria-describedby": `${id}-fault ${id}-kind`, autocomplete: "off", "aria-invalid": "false" };
     if (this.feature.choices) {
       return element("select", settings, ...this.feature.choices.map((choice) => element("option", {}, String(choice))));
     }
-    // Not type=number: it hides what it cannot read, and reads 1,5 differently from one language to the next.
-    const mode = kind === "number" || kind === "whole number" ? "decimal" : "text";
     const placeholder = this.example === undefined || this.example === null ? "" : `such as ${this.example}`;
-    return element("input", { ...settings, type: "text", inputmode: mode, placeholder, spellcheck: "false" });
+    if (this.isText) return element("textarea", { ...settings, rows: 5, placeholder });
+    // Not type=number: it hides what it cannot read, and reads 1,5 differently from one language to the next. Nor
+    // inputmode=decimal: a phone's keys for it have no minus.
+    return element("input", { ...settings, type: "text", placeholder, spellcheck: "false" });
   }
 
   fill() {
@@ -133,7 +146,15 @@ function editorFor(container, model) {
   container.className = "editor";
   container.replaceChildren(element("label", { for: "request" }, "The request, in JSON"), editor);
   fill();
-  return { body: () => editor.value, fill, mark: (message) => editor.setAttribute("aria-invalid", String(Boolean(message))) };
+  return { content: () => json(editor.value), fill, mark: (message) => editor.setAttribute("aria-invalid", String(Boolean(message))) };
+}
+
+/**
+ * @param {string} body
+ * @returns {Content}
+ */
+function json(body) {
+  return { body, type: "application/json", fileName: "" };
 }
 
 /**

@@ -1,13 +1,13 @@
 /** The page: which model is shown, and what happens when. The address says which: `#/NAME` or `#/NAME@VERSION`. */
 
-import { showFacts } from "./about.js";
+import { deprecation, showFacts } from "./about.js";
 import { LANGUAGES, wanted } from "./calls.js";
-import { describe, listModels } from "./description.js";
-import { byId, element, problem } from "./elements.js";
+import { describe, link, listModels } from "./description.js";
+import { again, byId, element, problem } from "./elements.js";
 import { megabytes, MOST_BYTES, scoreFile } from "./file.js";
 import { makeForm } from "./form.js";
 import { showReply } from "./predictions.js";
-import { ask, Problem, publicRoot, readJson, root, useKey } from "./service.js";
+import { ask, Problem, publicRoot, readJson, useKey } from "./service.js";
 
 /** @typedef {import("./description.js").Model} Model */
 
@@ -36,13 +36,17 @@ async function start() {
     if (!models.size) throw new Problem("There is no model yet", "Put one into the service's repository, and reload this page.");
     await route();
   } catch (error) {
-    report(error);
+    report(error, start);
   }
 }
 
 async function route() {
-  const [, name, wantedVersion = ""] = /^#\/([^@]+)(?:@(.+))?$/.exec(decodeURIComponent(location.hash)) ?? ["", ""];
-  if (name || !model) await show(models.has(name) ? name : [...models.keys()][0], models.has(name) ? wantedVersion : "");
+  const [, name, wantedVersion] = /^#\/([^@]+)@?(.*)$/.exec(location.hash) ?? ["", "", ""];
+  if (models.has(name)) await show(name, wantedVersion);
+  else if (name || !model) {
+    await show([...models.keys()][0], "");
+    if (name) report(new Problem("There is no such model", `${name.slice(0, 80)} is not among the models that the service has.`));
+  }
 }
 
 /**
@@ -68,7 +72,7 @@ async function show(name, wantedVersion) {
     if (mine !== turn) return;
     model = undefined;
     main.hidden = true;
-    report(error);
+    report(error, () => show(name, wantedVersion));
   } finally {
     main.removeAttribute("aria-busy");
   }
@@ -78,20 +82,21 @@ async function show(name, wantedVersion) {
 function fill(found) {
   document.title = `${found.name} – Despliegue`;
   byId("name").textContent = found.name;
+  byId("deprecated").replaceChildren(...deprecation(found));
   byId("description").textContent = found.description;
   const versions = models.get(found.name) ?? [];
   version.replaceChildren(
     ...versions.map((each) => {
-      const words = [each.version, each.version === found.defaultVersion ? "(default)" : "", each.reason ? "(not ready)" : ""];
-      const settings = { value: each.version, selected: each.version === found.version };
-      return element("option", settings, words.filter(Boolean).join(" "));
+      const isShown = each.version === found.version;
+      const words = [each.version, each.version === found.defaultVersion && "(default)", each.reason && "(not ready)", isShown && found.deprecated && "(deprecated)"];
+      return element("option", { value: each.version, selected: isShown }, words.filter(Boolean).join(" "));
     }),
   );
-  form = makeForm(byId("fields"), found);
+  form = makeForm(byId("fields"), found, showCall);
   byId("example").hidden = !found.example;
   byId("predict").toggleAttribute("disabled", !found.path);
-  const idle = found.example ? "The example is filled in: change what you like, and predict." : "Fill in the fields, and predict.";
-  result.replaceChildren(element("p", { class: "hint" }, idle));
+  const first = found.mediaTypes.length ? "Choose a picture" : found.example ? "The example is filled in: change what you like" : "Fill in the fields";
+  result.replaceChildren(element("p", { class: "hint" }, `${first}, and predict.`));
   byId("raw").hidden = true;
   showCall();
   fillFile(found);
@@ -100,13 +105,9 @@ function fill(found) {
 
 /** @param {Model} found */
 function fillFile(found) {
-  const isDefault = found.version === found.defaultVersion;
   byId("file-section").hidden = !found.columns.length;
-  file.disabled = !isDefault;
   file.value = "";
-  byId("file-hint").textContent = isDefault
-    ? `Up to ${megabytes(MOST_BYTES)}. Columns that are no features stay in the result.`
-    : `Files are scored with the default version, ${found.defaultVersion}: choose it above.`;
+  byId("file-hint").textContent = `Up to ${megabytes(MOST_BYTES)}, scored with version ${found.version}. Columns that are no features stay in the result.`;
   fileResult.replaceChildren();
 }
 
@@ -117,23 +118,31 @@ async function predict(event) {
   const [asked, mine] = [model, form];
   showCall();
   const button = /** @type {HTMLButtonElement} */ (byId("predict"));
+  if (button.hasAttribute("aria-disabled")) return;
   button.setAttribute("aria-disabled", "true"); // disabled would take the keyboard's place on the page away
   result.setAttribute("aria-busy", "true");
   try {
-    const text = await ask(asked.path, { method: "POST", body: mine.body() });
+    const { body, type } = mine.content();
+    if (body === null) {
+      mine.mark("It is missing");
+      throw new Problem("There is no picture yet", "Choose one, drop it on this page, or paste it.");
+    }
+    const text = await ask(asked.path, { method: "POST", body, type });
     if (form !== mine) return;
     mine.mark("");
-    result.replaceChildren(...showReply(readJson(text)));
+    result.replaceChildren(...showReply(readJson(text), asked.labels));
     byId("reply").textContent = text;
     byId("raw").hidden = false;
     result.scrollIntoView({ block: "nearest" }); // on a phone it is below the form
-  } catch (error) {
+  } catch (thrown) {
     if (form !== mine) return;
+    // Of fields there is one row.
+    const error = thrown instanceof Problem && asked.features.length ? thrown.saying(thrown.message.replace(/^Row 0: f/, "F")) : thrown;
     byId("raw").hidden = true;
     result.replaceChildren(problem(error));
     result.scrollIntoView({ block: "nearest" });
     if (error instanceof Problem && error.wantsKey) wantKey();
-    else mine.mark(error instanceof Problem && error.status === 400 ? error.message : "");
+    else if (error instanceof Problem && error.status) mine.mark(error.status === 400 ? error.message : "");
   } finally {
     button.removeAttribute("aria-disabled");
     result.removeAttribute("aria-busy");
@@ -142,26 +151,44 @@ async function predict(event) {
 
 /** @param {File | undefined} given */
 async function score(given) {
-  if (!given || !model || file.disabled) return;
+  if (!given || !model?.columns.length) return;
   const asked = model;
-  fileResult.replaceChildren(element("p", { class: "hint" }, `Scoring ${given.name} …`));
+  const waiting = element("p", { class: "hint" }, `Scoring ${given.name} …`);
+  fileResult.replaceChildren(waiting);
+  let nodes;
   try {
-    const nodes = await scoreFile(asked, given);
-    if (model === asked) fileResult.replaceChildren(...nodes);
+    nodes = await scoreFile(asked, given);
   } catch (error) {
-    if (model === asked) fileResult.replaceChildren(problem(error));
+    nodes = [problem(error)];
     if (error instanceof Problem && error.wantsKey) wantKey();
   }
-  file.value = ""; // so that the same file, mended, can be chosen again
+  if (waiting.isConnected) fileResult.replaceChildren(...nodes); // else another file or model came meanwhile
+}
+
+/**
+ * As if it had been chosen.
+ * @param {HTMLInputElement} input
+ * @param {FileList} files what was dropped or pasted
+ */
+function choose(input, files) {
+  if (!files.length) return;
+  input.files = files;
+  input.dispatchEvent(new Event("change"));
+}
+
+/** Where a picture is chosen, for the models that take one. */
+function picture() {
+  return /** @type {HTMLInputElement | null} */ (document.getElementById("picture"));
 }
 
 /** Writes the call in the chosen language, as the form stands. */
 function showCall() {
   if (!model || !form) return;
   const chosen = /** @type {HTMLInputElement} */ (document.querySelector("#languages input:checked"));
-  const call = { url: new URL(model.path, publicRoot).href, body: form.body(), scheme: model.scheme };
+  const { body, type, fileName } = form.content();
+  const call = { url: new URL(model.path, publicRoot).href, body: String(body), type, fileName, scheme: model.scheme };
   byId("call").textContent = LANGUAGES.get(chosen.value)?.(call) ?? "";
-  byId("call-hint").textContent = wanted(model.scheme);
+  byId("call-hint").textContent = wanted(call);
   byId("copied").textContent = "";
 }
 
@@ -176,10 +203,14 @@ async function copy() {
   }
 }
 
-/** @param {unknown} error */
-function report(error) {
+/**
+ * @param {unknown} error
+ * @param {() => void} [retry] what may work a moment later
+ */
+function report(error, retry) {
   notice.replaceChildren(problem(error));
   if (error instanceof Problem && error.wantsKey) wantKey();
+  else if (retry) notice.firstElementChild?.append(element("button", { type: "button", click: retry }, "Try again"));
 }
 
 function wantKey() {
@@ -200,14 +231,6 @@ function takeKey(event) {
   else start();
 }
 
-/**
- * @param {string} name
- * @param {string} [wantedVersion]
- */
-function link(name, wantedVersion = "") {
-  return `#/${encodeURIComponent(name)}${wantedVersion ? `@${encodeURIComponent(wantedVersion)}` : ""}`;
-}
-
 byId("address").textContent = publicRoot;
 byId("languages").append(
   ...[...LANGUAGES.keys()].map((language, at) =>
@@ -226,14 +249,21 @@ byId("key-form").addEventListener("submit", takeKey);
 version.addEventListener("change", () => {
   location.hash = link(model?.name ?? "", version.value);
 });
+file.addEventListener("click", again);
 file.addEventListener("change", () => score(file.files?.[0]));
 for (const kind of ["dragover", "dragleave", "drop"]) {
   // Anywhere on the page, so that a file that misses the place does not replace the page.
   addEventListener(kind, (event) => {
+    const { dataTransfer } = /** @type {DragEvent} */ (event);
+    if (!dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    byId("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") score(/** @type {DragEvent} */ (event).dataTransfer?.files[0]);
+    for (const place of document.querySelectorAll(".drop")) place.classList.toggle("over", kind === "dragover");
+    if (kind === "drop") choose(picture() ?? file, dataTransfer.files);
   });
 }
+addEventListener("paste", ({ clipboardData }) => {
+  const input = picture(); // only there: a spreadsheet's cells come with a picture of them, which is no file to score
+  if (input && clipboardData) choose(input, clipboardData.files);
+});
 addEventListener("hashchange", () => route().catch(report));
 start();

@@ -6,13 +6,36 @@ const MOST_BARS = 12;
 const LONGEST = 400;
 
 /**
+ * @typedef {object} Output
+ * @property {string} name
+ * @property {string} datatype
+ * @property {number[]} shape
+ * @property {any[]} data in row-major order
+ * @property {{labels?: (string | number)[]}} [parameters]
+ */
+
+/**
  * The reply to one request, V1's or V2's, as elements.
  * @param {any} reply
+ * @param {string[]} labels the model's
  * @returns {Node[]}
  */
-export function showReply(reply) {
+export function showReply(reply, labels) {
   if (Array.isArray(reply.predictions)) return showPrediction(reply.predictions[0]);
-  return [outputs(reply.outputs)];
+  const classification = classificationIn(reply.outputs, labels);
+  return classification ? showPrediction(classification) : [outputs(reply.outputs)];
+}
+
+/**
+ * V2's outputs as the prediction that they are, if they are of one row: its label, and the probability of each class.
+ * @param {Output[]} found
+ * @param {string[]} labels
+ */
+function classificationIn(found, labels) {
+  const [label, matrix, ...more] = [...found].sort((one, other) => one.shape.length - other.shape.length);
+  const names = matrix?.parameters?.labels ?? labels;
+  if (more.length || matrix?.shape.join() !== `1,${names.length}` || label.shape.join() !== "1") return null;
+  return { label: label.data[0], probabilities: Object.fromEntries(names.map((name, at) => [name, matrix.data[at]])) };
 }
 
 /**
@@ -54,10 +77,10 @@ function bars(probabilities, label) {
   });
   const more = sorted.length - items.length;
   const list = element("ul", { class: "bars", "aria-label": "Probability of each class" }, ...items);
-  return more > 0 ? element("div", {}, list, element("p", { class: "hint" }, `and ${more} less likely classes`)) : list;
+  return more > 0 ? element("div", {}, list, element("p", { class: "hint" }, `and ${more} more, none of them likelier`)) : list;
 }
 
-/** @param {{name: string, datatype: string, shape: number[], data: unknown[]}[]} found */
+/** @param {Output[]} found */
 function outputs(found) {
   const rows = found.map(({ name, datatype, shape, data }) => [name, datatype, shape.join(" × ") || "one value", short(JSON.stringify(data))]);
   return table("The model's outputs", ["output", "type", "shape", "values"], rows);

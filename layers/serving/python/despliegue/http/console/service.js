@@ -36,6 +36,14 @@ export class Problem extends Error {
     this.status = status;
   }
 
+  /**
+   * The same, put otherwise.
+   * @param {string} message
+   */
+  saying(message) {
+    return new Problem(this.title, message, this.status);
+  }
+
   get wantsKey() {
     return this.status === 401 || this.status === 403;
   }
@@ -44,7 +52,7 @@ export class Problem extends Error {
 /**
  * Ask the service.
  * @param {string} path below the API's root, without a slash before it
- * @param {{method?: string, body?: string, type?: string, accept?: string}} [request]
+ * @param {{method?: string, body?: string | Blob, type?: string, accept?: string}} [request]
  * @returns {Promise<string>} the reply's body
  * @throws {Problem} it was refused, or nothing came
  */
