@@ -1,159 +1,19 @@
-"""`despliegue customer`: keys and usage plans of a stack, in moto's API Gateway and CloudFormation over HTTP."""
+"""`despliegue customer`: keys and usage plans of a stack."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
-import httpx
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
-from werkzeug.wrappers import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import subprocess
+    from pathlib import Path
 
-type Run = Callable[..., subprocess.CompletedProcess[str]]
-REGION = "eu-west-1"
-NO_VALUES = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-
-
-class Server(ThreadedMotoServer):
-    """moto's server, with what it lacks (usage) and a call that it may be told to refuse.
-
-    Attributes:
-        refused: a method and path that answers 429; None for none.
-        asked: the queries for usage.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("127.0.0.1", 0, verbose=False)
-        self.refused: str | None = None
-        self.asked: list[dict[str, str]] = []
-
-    def _server_entry(self) -> None:
-        moto = DomainDispatcherApplication(create_backend_app)
-
-        def answer(environ: dict[str, Any], start_response: Any) -> Any:
-            request = Request(environ)
-            if self.refused and re.fullmatch(self.refused, f"{request.method} {request.path}"):
-                request.get_data()
-                refusal = Response('{"message": "Too Many Requests"}', 400, mimetype="application/json")
-                refusal.headers["x-amzn-errortype"] = "LimitExceededException"
-                return refusal(environ, start_response)
-            if found := re.fullmatch(r"/usageplans/(\w+)/usage", request.path):
-                return self._usage(found[1], request)(environ, start_response)
-            return moto(environ, start_response)
-
-        self._server = make_server(self._ip_address, self._port, answer, True, request_handler=MotoRequestHandler)
-        self._server_ready_event.set()
-        self._server.serve_forever()
-
-    def _usage(self, plan: str, request: Request) -> Response:
-        """Usage in the form of API Gateway's API reference, GetUsage: two days a page, numbered."""
-        self.asked.append(request.args.to_dict())
-        key, page = request.args["keyId"], int(request.args.get("position", "0"))
-        body = {"usagePlanId": plan, "values": {key: [[10 * page + 1, 99], [10 * page + 2, 97]]}}
-        if page == 0:
-            body["position"] = "1"
-        return Response(json.dumps(body), 200, mimetype="application/json")
-
-
-@dataclass
-class Aws:
-    """moto, empty at the beginning of each test but for the stack `birds` and what it has."""
-
-    server: Server
-    gateway: Any
-    formation: Any
-    environment: dict[str, str]
-    plan: str = ""
-    stages: list[dict[str, str]] = field(default_factory=list)
-
-    def stack(self, name: str, mode: str = "ApiKey", **outputs: str) -> None:
-        template = {
-            **NO_VALUES,
-            "Parameters": {"AuthMode": {"Type": "String"}},
-            "Outputs": {output: {"Value": value} for output, value in outputs.items()},
-        }
-        parameters = [{"ParameterKey": "AuthMode", "ParameterValue": mode}]
-        self.formation.create_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=parameters)
-
-    def keys(self) -> dict[str, str]:
-        return {key["name"]: key["id"] for key in self.gateway.get_api_keys()["items"]}
-
-    def plans(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.gateway.get_usage_plans()["items"]
-        return found
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def aws(server: Server) -> Aws:
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    httpx.post(f"{url}/moto-api/reset").raise_for_status()
-    server.refused = None
-    server.asked.clear()
-    session = boto3.Session("testing", "testing", region_name=REGION)
-    plain = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
-    environment = plain | {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "HOME": "/nonexistent",
-        "COLUMNS": "120",
-        "NO_COLOR": "1",
-    }
-    gateway = session.client("apigateway", endpoint_url=url)
-    found = Aws(server, gateway, session.client("cloudformation", endpoint_url=url), environment)
-    api = found.gateway.create_rest_api(name="birds")["id"]
-    root = found.gateway.get_resources(restApiId=api)["items"][0]["id"]
-    found.gateway.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
-    found.gateway.put_integration(restApiId=api, resourceId=root, httpMethod="GET", type="MOCK")
-    found.gateway.create_deployment(restApiId=api, stageName="live")
-    found.stages = [{"apiId": api, "stage": "live"}]
-    found.plan = found.gateway.create_usage_plan(
-        name="plan",
-        apiStages=found.stages,
-        throttle={"rateLimit": 50.0, "burstLimit": 100},
-        quota={"limit": 1000, "period": "DAY"},
-    )["id"]
-    found.stack("birds", UsagePlanId=found.plan)
-    return found
-
-
-@pytest.fixture
-def run(aws: Aws) -> Run:
-    """Runs `despliegue customer …`."""
-
-    def call(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).parent / "despliegue"), "customer", *arguments]
-        merged = aws.environment | environment
-        environ = {name: text for name, text in merged.items() if text is not None}
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
-
-    return call
+    from tests.integration.deployed.conftest import Aws, Run
 
 
 def parsed(done: subprocess.CompletedProcess[str]) -> Any:
