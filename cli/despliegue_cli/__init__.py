@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """The entry point: an error is one clear line and exit code 1."""
     try:
-        # Imported here and not above: the server's worker process imports this module again and needs none of it.
+        # Imported here and not above: a Ctrl-C while it is imported ends it without a traceback.
         from despliegue.errors import DespliegueError
         from despliegue_cli.app import app
     except KeyboardInterrupt:

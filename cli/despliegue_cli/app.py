@@ -22,7 +22,7 @@ from despliegue_cli.deprecate_command import deprecate_version
 from despliegue_cli.package_commands import choose_default, remove_package, sign_package, verify_packages
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models, open_repository
 from despliegue_cli.score_command import score_file
-from despliegue_cli.server import ServerSettings
+from despliegue_cli.server import ServerSettings, create_application
 
 app = typer.Typer(
     name="despliegue",
@@ -116,47 +116,34 @@ def serve(
     open_repository(models)
     origins = tuple(cors_origin or ())
     check_origins(origins)
-    # Imported here: only this command needs the server.
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-
-    from despliegue_cli.stopping import StoppedOnce
+    from despliegue_cli.http_server import serve as serve_http  # here: only this command needs it
 
     with ExitStack() as stack:
-        listener = stack.enter_context(inbox.listen(inbox_port, port)) if with_inbox or inbox_port else None
-        address = _free_address(host, port)
-        reached = listener.getsockname()[1] if listener else 0
+        inbox_listener = stack.enter_context(inbox.listen(inbox_port, port)) if with_inbox or inbox_port else None
+        listener = stack.enter_context(_listen(host, port))
         settings = ServerSettings(
-            str(models.resolve()), address, port, api_key, limits, reached, default_model=default_model, origins=origins
+            models.resolve(),
+            listener.getsockname()[0],
+            port,
+            api_key,
+            limits,
+            inbox_listener.getsockname()[1] if inbox_listener else 0,
+            default_model=default_model,
+            origins=origins,
         )
-        settings.write(os.environ)
-        if listener:
-            stack.enter_context(inbox.running(models.resolve(), listener))
-        StoppedOnce(
-            "despliegue_cli.server:create_application",
-            factory=True,
-            address=address,
-            port=port,
-            interface=Interfaces.ASGI,
-            http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
-            websockets=False,
-            log_level=LogLevels.warning,
-            workers_kill_timeout=30,
-        ).serve()
+        if inbox_listener:
+            stack.enter_context(inbox.running(models.resolve(), inbox_listener))
+        serve_http(create_application(settings), listener)
 
 
-def _free_address(host: str, port: int) -> str:
-    """The IP address of `host`, if `port` is free there: said clearly before a server process finds out otherwise."""
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket at `host` and `port`."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
-        raise DespliegueError(f"cannot listen on {host}:{port}: {error.strerror}; --port takes another one") from error
-    return str(address[0])
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise DespliegueError(f"cannot listen on {host}:{port}: {reason}; --port takes another one") from error
 
 
 def _print_json(document: object) -> None:

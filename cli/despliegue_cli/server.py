@@ -1,13 +1,12 @@
-"""The local server's worker process: the ASGI application over a model repository that follows its files."""
+"""The local server's ASGI application: over a model repository that follows its files."""
 
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Self
 
 import msgspec
 import orjson
@@ -21,10 +20,9 @@ from despliegue.models import Model, ModelRepository
 from despliegue.protocols.infer_client import example_values, plain_request
 from despliegue_cli import inbox
 from despliegue_cli.cloud import KeyedService, LambdaService
-from despliegue_cli.curl import curl
+from despliegue_cli.curl import curl, curl_image
 from despliegue_cli.describe import strays
 
-ENVIRONMENT_VARIABLE = "DESPLIEGUE_SERVE"
 REFRESH_SECONDS = 0.5
 NAMES_SHOWN = 5
 
@@ -32,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """What `despliegue serve` tells its worker, through one environment variable.
+    """What `despliegue serve` was told.
 
     Attributes:
         models: root of the model repository.
@@ -45,7 +43,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
         origins: of the pages that may read the replies; see `despliegue.http.cors`.
     """
 
-    models: str
+    models: Path
     host: str
     port: int
     api_key: str = ""
@@ -54,20 +52,10 @@ class ServerSettings(msgspec.Struct, frozen=True):
     default_model: str = ""
     origins: tuple[str, ...] = ()
 
-    def write(self, environment: dict[str, str] | os._Environ[str]) -> None:
-        """Put the settings where the worker, a new process, finds them."""
-        environment[ENVIRONMENT_VARIABLE] = msgspec.json.encode(self).decode()
 
-    @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Self:
-        """The settings that `write` put there."""
-        return msgspec.json.decode(environment[ENVIRONMENT_VARIABLE], type=cls)
-
-
-def create_application() -> Application:
-    """The application as the settings in the environment say."""
-    settings = ServerSettings.read(os.environ)
-    repository = ModelRepository(Path(settings.models))
+def create_application(settings: ServerSettings) -> Application:
+    """The application as the settings say."""
+    repository = ModelRepository(settings.models)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -156,5 +144,7 @@ def _greeting(repository: ModelRepository, where: str, *, keyed: bool) -> str:
 
 def call(model: Model, where: str, *, keyed: bool = False) -> str:
     """A call with the manifest's example, or with a row of zeros where it has none that fits."""
+    if model.media_types:
+        return curl_image(f"{where}/models/{model.name}/invocations", keyed=keyed)
     body = orjson.dumps(plain_request(model, example_values(model)))
     return curl(f"{where}/v2/models/{model.name}/infer", body, keyed=keyed)

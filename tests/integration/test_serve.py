@@ -162,28 +162,55 @@ def test_a_body_cut_short_is_not_predicted(serve: Serve, models: Path) -> None:
     assert b" 200 " not in reply
 
 
-def test_a_client_that_never_ends_its_headers_is_dropped(serve: Serve, models: Path) -> None:
+@pytest.mark.parametrize("sent", [b"", b"GET /v2 HTTP/1.1\r\nHost: x\r\n"])
+def test_a_client_that_never_ends_its_headers_is_dropped(serve: Serve, models: Path, sent: bytes) -> None:
     served = serve(models)
 
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
-        client.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\n")
+        client.sendall(sent)
         reply = client.recv(100)
 
     assert reply == b"", "the server hung up"
 
 
-def test_headers_have_a_largest_size(serve: Serve, models: Path) -> None:
+def test_a_client_that_never_ends_its_second_headers_is_dropped(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    request = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
+
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(request + b"\r\n" + request)
+        received = b""
+        while piece := client.recv(1000):
+            received += piece
+
+    assert received.count(b"HTTP/1.1 200 OK") == 1
+
+
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b""])
+@pytest.mark.parametrize("size", [70_000, 1_000_000])
+def test_headers_have_a_largest_size(serve: Serve, models: Path, size: int, end: bytes) -> None:
     served = serve(models)
 
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
         try:
-            client.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\nX-Large: " + b"a" * 1_000_000 + b"\r\n\r\n")
+            client.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\nX-Large: " + b"a" * size + end)
             reply = client.recv(1000)
-        except ConnectionError:
-            reply = b""
+        except ConnectionError:  # it is hung up on while it still sends
+            reply = b"HTTP/1.1 431 "
 
-    assert b" 200 " not in reply
+    assert reply.startswith(b"HTTP/1.1 431 ")
     assert httpx.get(f"{served.url}/v2/health/live").status_code == 200
+
+
+def test_what_is_no_http_is_told_so(serve: Serve, models: Path) -> None:
+    served = serve(models)
+
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(b"hello\r\n\r\n")
+        reply = client.recv(1000)
+
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert reply.endswith(b'{"error":"the request is not valid HTTP/1.1"}')
 
 
 def test_a_changed_model_is_served_without_a_restart(serve: Serve, models: Path) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from despliegue.asgi import Application, Limits
-from despliegue.http import InferenceService
+from despliegue.http import InferenceService, Outcome, Request, Response
 from despliegue.models import ModelRepository
 
 
@@ -79,6 +80,68 @@ def test_a_body_that_does_not_come_is_408(application: Application) -> None:
 
     assert status == 408
     assert body["error"] == "the body did not arrive within 0.1 seconds"
+
+
+def test_only_health_without_a_body_is_answered_on_the_event_loop() -> None:
+    asked: dict[str, bool] = {}
+
+    class Noting:
+        def handle(self, request: Request) -> Response:
+            asked[f"{request.path} {len(request.body)}"] = threading.current_thread() is threading.main_thread()
+            return Response(200, b"{}")
+
+    async def ask_all() -> None:
+        application = Application(Noting())
+        for path in ("/v2/health/live", "/v2"):
+            await ask(application, path=path)
+        await ask(application, {"type": "http.request", "body": b"1"}, path="/v2/health/live")
+
+    asyncio.run(ask_all())
+
+    assert asked == {"/v2/health/live 0": True, "/v2 0": False, "/v2/health/live 1": False}
+
+
+class Timed:
+    """Answers as if each inference had taken so many milliseconds, and notes which were answered on the event loop."""
+
+    def __init__(self) -> None:
+        self.milliseconds = 0.0
+        self.on_loop: list[bool] = []
+
+    def handle(self, request: Request) -> Response:
+        self.on_loop.append(threading.current_thread() is threading.main_thread())
+        return Response(200, b"{}", outcome=Outcome(durations=(0, int(self.milliseconds * 1e6), 0)))
+
+
+def asked(*requests: tuple[float, int], encoding: str = "") -> list[bool]:
+    """Whether each request, of so many milliseconds and bytes, was answered on the event loop."""
+    service = Timed()
+
+    async def ask_all() -> None:
+        application = Application(service)
+        for milliseconds, size in requests:
+            service.milliseconds = milliseconds
+            headers = [(b"content-encoding", encoding.encode())] if encoding else []
+            await ask(application, {"type": "http.request", "body": bytes(size)}, path="/infer", headers=headers)
+
+    asyncio.run(ask_all())
+    return service.on_loop
+
+
+def test_what_was_predicted_quickly_is_predicted_on_the_event_loop() -> None:
+    assert asked((1, 10), (1, 10), (1, 5), (1, 11), (1, 11)) == [False, True, True, False, True]
+
+
+def test_what_takes_long_goes_to_a_thread() -> None:
+    assert asked((5, 10), (5, 10), (1, 10), (5, 10), (1, 10), (1, 10)) == [False, False, False, True, False, True]
+
+
+def test_what_takes_long_by_its_values_goes_to_a_thread_for_ever() -> None:
+    assert asked((1, 10), (50, 10), (1, 10), (1, 10)) == [False, True, False, False]
+
+
+def test_what_is_packed_goes_to_a_thread() -> None:
+    assert asked((1, 10), (1, 10), encoding="gzip") == [False, False]
 
 
 def test_other_scopes_are_refused(application: Application) -> None:

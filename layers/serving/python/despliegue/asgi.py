@@ -23,6 +23,12 @@ type Send = Callable[[Message], Awaitable[None]]
 _INSTANT: Final = ("/v2/health/live", "/v2/health/ready")
 """Answered on the event loop itself, so that they answer whatever the models are busy with."""
 
+_QUICK: Final = 2_000_000
+"""Nanoseconds that an inference may hold up the event loop, and with it health; longer ones go to a thread."""
+_NEVER: Final = -1
+_PATHS: Final = 1_000
+"""Most paths whose inferences are known to be quick."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +77,8 @@ class Application:
         self._limits = limits or Limits()
         self._lifespan = lifespan
         self._origins = origins
+        self._quick: dict[str, int] = {}
+        """By path, the bytes of the largest body whose inference was quick."""
         self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="inference")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,9 +134,29 @@ class Application:
             from despliegue.http.cors import preflight
 
             return preflight()
-        if request.path.rstrip("/") in _INSTANT:
-            return self._service.handle(request)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._service.handle, request)
+        if self._is_quick(request):
+            response = self._service.handle(request)
+        else:
+            response = await asyncio.get_running_loop().run_in_executor(self._pool, self._service.handle, request)
+        if durations := response.outcome.durations:
+            self._learn(request, sum(durations))
+        return response
+
+    def _is_quick(self, request: Request) -> bool:
+        """Whether it may be answered on the event loop itself: handing it to a thread takes longer than predicting."""
+        if "content-encoding" in request.headers:  # who knows what it unpacks to
+            return False
+        size = len(request.body)
+        return 0 < size <= self._quick.get(request.path, 0) or (not size and request.path.rstrip("/") in _INSTANT)
+
+    def _learn(self, request: Request, nanoseconds: int) -> None:
+        """Remember how large a body of this path is answered quickly."""
+        quick, size = self._quick.get(request.path, 0), len(request.body)
+        if nanoseconds > _QUICK and size <= quick:
+            # By far too long for its size: what takes long is in the values, so no body of this path is safe.
+            self._quick[request.path] = _NEVER if nanoseconds > 20 * _QUICK else 0
+        elif nanoseconds <= _QUICK and size > quick >= 0 and len(self._quick) < _PATHS:
+            self._quick[request.path] = size
 
     async def _read_body(self, receive: Receive) -> bytes:
         chunks = bytearray()

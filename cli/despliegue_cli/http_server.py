@@ -1,0 +1,108 @@
+"""uvicorn as the server on this machine: who is slow or long in his headers is dropped, and signals stop it once."""
+
+import asyncio
+import socket
+from types import FrameType
+from typing import Any, Final
+
+import orjson
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from despliegue.asgi import Application
+
+HEAD_SECONDS: Final = 10.0
+"""Longest time for a request's line and headers to arrive; the application sees to the body's."""
+HEAD_BYTES: Final = 64 * 1024
+"""Most bytes of a request's line and headers."""
+STOP_SECONDS: Final = 30
+"""Longest time for a running request to end at a stop."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with the limits of a request's head that it has not, and errors of the contract's form."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a head."""
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._is_in_head = True
+        self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
+        self._on_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, unless the head takes too long or gets too long by it."""
+        super().data_received(data)
+        if not self._is_in_head or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse_head()
+        elif self._late is None:
+            self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._head_bytes = 0
+        self._is_in_head = True
+
+    def on_headers_complete(self) -> None:
+        """The head is there; its request is answered if it is short enough."""
+        self._is_in_head = False
+        self._on_time()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+            self._refuse_head()
+            raise ValueError  # which ends the parsing
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP."""
+        self._refuse(b"400 Bad Request", "the request is not valid HTTP/1.1")
+
+    def _on_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _refuse_head(self) -> None:
+        message = f"the request's line and headers are over the {HEAD_BYTES:,} bytes that this server takes"
+        self._refuse(b"431 Request Header Fields Too Large", message)
+
+    def _refuse(self, status: bytes, message: str) -> None:
+        if not self.transport.is_closing():
+            body = orjson.dumps({"error": message})
+            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close" % len(body)
+            self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, head, body))
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, stopped by any number of signals: a terminal sends Ctrl-C to all of `make serve`, and make passes it on.
+
+    uvicorn itself drops the running requests at a second Ctrl-C, and ends as if killed.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, once what runs is done."""
+        self.should_exit = True
+
+
+def serve(application: Application, listener: socket.socket) -> None:
+    """Answer on `listener` until a signal comes."""
+    settings: dict[str, Any] = {
+        "http": GuardedProtocol,
+        "ws": "none",
+        "loop": "uvloop",
+        "lifespan": "on",
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": STOP_SECONDS,
+    }
+    Server(uvicorn.Config(application, **settings)).run([listener])
