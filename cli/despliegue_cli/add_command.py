@@ -29,7 +29,9 @@ def add_model(
     models: Models = DEFAULT_MODELS,
     sample: Annotated[
         Path | None,
-        typer.Option(help="Rows to compare the package with its original on: CSV, JSON Lines, Parquet, npz."),
+        typer.Option(
+            help="Rows to compare the package with its original on: CSV, JSON Lines, Parquet, npz; a folder of images."
+        ),
     ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Load a pickle, which runs whatever code is in it: say so only of your own.")

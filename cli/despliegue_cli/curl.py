@@ -21,6 +21,12 @@ def curl(url: str, body: bytes, *, keyed: bool = False) -> str:
     return f"curl -s {url}{key} -H 'Content-Type: application/json' -d {shlex.quote(shown)}"
 
 
+def curl_image(url: str, *, keyed: bool = False) -> str:
+    """The line that posts an image of one's own."""
+    key = ' -H "x-api-key: $KEY"' if keyed else ""
+    return f"curl -s {url}{key} -H 'Content-Type: image/png' --data-binary @photo.png"
+
+
 def _printable(found: re.Match[str]) -> str:
     """A character as it is, or as JSON's escapes, two for one beyond 16 bits."""
     character = found[0]

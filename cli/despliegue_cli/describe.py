@@ -7,7 +7,7 @@ from despliegue.errors import ModelNotReady
 from despliegue.models import Manifest, ModelRepository
 from despliegue.models.folder import model_files
 from despliegue.models.manifest import Verification
-from despliegue.protocols.metadata import tensor_metadata
+from despliegue.protocols.metadata import inputs_metadata, tensor_metadata
 
 
 def models(repository: ModelRepository) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def model(repository: ModelRepository, wanted: str) -> dict[str, Any]:
         "version": found.version,
         "versions": repository.versions(name),
         "description": found.manifest.description,
-        "inputs": [tensor_metadata(spec) for spec in found.signature.inputs.values()],
+        "inputs": inputs_metadata(found),
         "outputs": [tensor_metadata(spec) for spec in found.signature.outputs.values()],
         "features": [feature.name for feature in found.manifest.features],
         "labels": list(found.manifest.labels),
@@ -75,8 +75,14 @@ def as_text(key: str, value: Any) -> str:
     if key in ("inputs", "outputs"):
         sizes = [", ".join("?" if size < 0 else str(size) for size in tensor["shape"]) for tensor in value]
         tensors = zip(value, sizes, strict=True)
-        return "\n".join(f"{tensor['name']}  {tensor['datatype']} [{shape}]" for tensor, shape in tensors)
+        return "\n".join(
+            f"{tensor['name']}  {tensor['datatype']} [{shape}]{_media_types(tensor)}" for tensor, shape in tensors
+        )
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _media_types(tensor: dict[str, Any]) -> str:
+    return "".join(f"  {' or '.join(each)}" for each in tensor.get("parameters", {}).values())
 
 
 def _proof(found: Verification | None) -> str:

@@ -72,24 +72,25 @@ def test_layers_are_built_by_makefile_and_not_kept(source: dict[str, Any]) -> No
     layers = {
         name: each for name, each in source["Resources"].items() if each["Type"] == "AWS::Serverless::LayerVersion"
     }
-    assert set(layers) == {"RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"}
+    assert set(layers) == {"RuntimeLayer", "TablesLayer", "ImagesLayer", "ServingLayer", "ModelsLayer"}
     for layer in layers.values():
         assert layer["Metadata"]["BuildMethod"] == "makefile"
         assert layer["Properties"]["RetentionPolicy"] == "Delete"
     assert {name for name, each in layers.items() if "CompatibleArchitectures" in each["Properties"]} == {
         "RuntimeLayer",
         "TablesLayer",
+        "ImagesLayer",
     }
 
 
-def test_only_what_scores_files_waits_for_the_tables_layer(source: dict[str, Any]) -> None:
+def test_only_what_scores_files_waits_for_the_tables_layer_and_only_the_api_for_images(source: dict[str, Any]) -> None:
     layers = {
         name: [layer["Ref"] for layer in each["Properties"]["Layers"]]
         for name, each in source["Resources"].items()
         if each["Type"] == "AWS::Serverless::Function"
     }
     assert layers == {
-        "PredictFunction": ["RuntimeLayer", "ServingLayer", "ModelsLayer"],
+        "PredictFunction": ["RuntimeLayer", "ImagesLayer", "ServingLayer", "ModelsLayer"],
         "ScoreFunction": ["RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"],
         "ScoreFailedFunction": ["RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"],
     }

@@ -227,6 +227,19 @@ def test_a_path_without_a_model_means_the_default(
         assert (response.outcome.model, response.outcome.version) == ("b", "2")
 
 
+def test_a_version_is_invoked_by_its_path(add_model: AddModel, repository: ModelRepository) -> None:
+    for version, body in (("1", "years = Identity(age)"), ("2", "years = Add(age, age)")):
+        add_model(graph("(float[N] age) => (float[N] years)", body), "m", version)
+    service = InferenceService(repository)
+
+    def post(path: str) -> Response:
+        return service.handle(Request("POST", path, {"content-type": "text/csv"}, b"age\n4\n"))
+
+    assert predictions(post("/models/m/versions/1/invocations")) == [4]
+    assert predictions(post("/models/m/versions/2/invocations")) == [8]
+    assert "model 'm' has no version '3'" in error(post("/models/m/versions/3/invocations"), 404)
+
+
 def test_the_only_model_needs_no_name(add_model: AddModel, repository: ModelRepository) -> None:
     service = InferenceService(repository)
     assert "there is no model to invoke" in error(service.handle(Request("POST", "/invocations")), 404)

@@ -125,6 +125,10 @@ def test_a_job_says_where_to_upload_and_where_to_ask(post: Callable[..., Respons
             ),
         ),
         (
+            {"options": {"header": 1.0, "join": 0.0, "id": 2.0, "reject-threshold": 1.0}},
+            JobRequest("input.csv", "text/csv", {"header": "1", "join": "0", "id": "2", "reject-threshold": "1"}),
+        ),
+        (
             {"options": {"delimiter": "\t", "id": " bird ", "reject-threshold": "5%", "join": None}},
             JobRequest("input.csv", "text/csv", {"delimiter": "tab", "id": "bird", "reject-threshold": "5%"}),
         ),

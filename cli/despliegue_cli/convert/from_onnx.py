@@ -8,6 +8,7 @@ import onnx
 import onnxruntime as ort
 
 from despliegue.features import Schema
+from despliegue.models.extensions import are_needed, library
 from despliegue.models.manifest import Feature, Manifest
 from despliegue.models.model import Array, Model, SessionSettings
 from despliegue.models.signature import Signature, TensorSpec
@@ -110,13 +111,27 @@ def _read(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _load(path: Path, model: onnx.ModelProto) -> Model:
-    """The model at `path` as it is: what optimisation changes is to be compared with this."""
+def _load(path: Path, model: onnx.ModelProto, *, custom: bool = False) -> Model:
+    """The model at `path` as it is: what optimisation changes is to be compared with this.
+
+    Args:
+        path: of the file.
+        model: what is in it.
+        custom: it has operators of onnxruntime-extensions. This process is for nothing else, and may end by them.
+
+    Raises:
+        ModelNotReady: those are not installed.
+        ConversionError: it cannot be loaded.
+    """
     options = SessionSettings().options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if custom:
+        options.register_custom_ops_library(str(library()))
     try:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ORT's exceptions share no base class
+        if not custom and are_needed(str(error)):
+            return _load(path, model, custom=True)
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
         # This machine may lack a locale that Lambda lacks too. The one that replaces it gives the same.
@@ -124,8 +139,9 @@ def _load(path: Path, model: onnx.ModelProto) -> Model:
             raise ConversionError(explain(model, error)) from error
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             save(copy, Path(folder) / path.name)
-            return _load(Path(folder) / path.name, copy)
-    signature = Signature.read(session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
+            return _load(Path(folder) / path.name, copy, custom=custom)
+    nodes = (session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
+    signature = Signature.read(*nodes, decodes=custom)
     return Model(path.stem, "1", session, signature, Manifest())
 
 

@@ -10,6 +10,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
 from despliegue.models import DATATYPES
 from despliegue.models.datatypes import of_ort_type
+from despliegue.models.extensions import DOMAINS
 from despliegue.models.model import reason
 from despliegue_cli.convert.messages import ConversionError
 from despliegue_cli.convert.onnx_parts import nodes
@@ -53,8 +54,8 @@ def explain(model: onnx.ModelProto, error: Exception) -> str:
     runtime = f"ONNX Runtime {ort.__version__}"
     if unknown := _unknown_operators(model):
         return (
-            f"the graph has {unknown}, which {runtime} does not know, and custom operators cannot be deployed;"
-            " export it with those of ai.onnx, ai.onnx.ml and com.microsoft only"
+            f"the graph has {unknown}, which {runtime} does not know, and custom operators cannot be deployed"
+            " but for onnxruntime-extensions'; export it with those of ai.onnx, ai.onnx.ml and com.microsoft only"
         )
     if found := re.search(r"model IR version: (\d+), max supported IR version: (\d+)", text):
         came, most = found.groups()
@@ -106,7 +107,8 @@ def _unknown_operators(model: onnx.ModelProto) -> str:
     counts = Counter(
         (domain, node.op_type)
         for node in nodes(model)
-        if (domain := "" if node.domain == "ai.onnx" else node.domain, node.op_type) not in known
+        if node.domain not in DOMAINS
+        and (domain := "" if node.domain == "ai.onnx" else node.domain, node.op_type) not in known
         and (node.domain, node.op_type) not in own
     )
     names = [f"operator '{domain or 'ai.onnx'}::{name}' ×{count}" for (domain, name), count in counts.items()]

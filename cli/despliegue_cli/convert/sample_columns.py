@@ -29,11 +29,13 @@ def sample_columns(path: Path) -> tuple[str, ...]:
     """The names of the columns of a table: CSV with a header, JSON Lines, Parquet, or the arrays of an npz.
 
     CSV and JSON Lines may be packed by gzip or zstd. An npz with an array that is no column, such as images, has none;
-    nor have JSON Lines that are arrays.
+    nor have JSON Lines that are arrays, nor a folder of images.
 
     Raises:
         DespliegueError: it cannot be read, has no header, or names a column twice.
     """
+    if path.is_dir():
+        return ()
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

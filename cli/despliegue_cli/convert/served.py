@@ -24,7 +24,7 @@ def load_served(folder: Path, features: tuple[Feature, ...]) -> Model:
     from despliegue_cli.convert.onnx_limits import explain, needs_memory
 
     try:
-        model = Model.load(folder, "model", "1", SessionSettings())
+        model = Model.load(folder, "model", "1", SessionSettings(isolated=False))
         Schema.read(model.signature, Manifest(features=features))
     except DespliegueError as error:
         graph = onnx.load(folder / "model.onnx", load_external_data=False)

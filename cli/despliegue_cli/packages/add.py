@@ -16,7 +16,7 @@ from despliegue.models.folder import PRIVATE
 from despliegue.models.model import FILE_NAME
 from despliegue.monitoring import Profile, profile
 from despliegue_cli.convert import Converted, convert
-from despliegue_cli.curl import curl
+from despliegue_cli.curl import curl, curl_image
 from despliegue_cli.packages.budget import check_budget
 from despliegue_cli.packages.checks import check_outputs
 from despliegue_cli.packages.description.calls import Calls, calls
@@ -24,6 +24,7 @@ from despliegue_cli.packages.description.card import write_card
 from despliegue_cli.packages.description.events import write_events
 from despliegue_cli.packages.description.profile_file import write_profile
 from despliegue_cli.packages.description.public_example import example, published_example
+from despliegue_cli.packages.description.usual_values import with_usual_values
 from despliegue_cli.packages.drafts import Draft, draft
 from despliegue_cli.packages.improve import Improvements, improve
 from despliegue_cli.packages.signing import sign
@@ -49,7 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: of the model; else that of the file.
         version: of the model; else the one after the highest.
-        sample: rows to compare the package with its original on: CSV, JSON Lines, Parquet or npz.
+        sample: rows to compare the package with its original on: CSV, JSON Lines, Parquet, npz, or a folder of images.
         trust: unpickle it, which runs whatever code is in it.
         description: one sentence for whoever calls it.
         card: the author's own text for the model card, Markdown.
@@ -146,8 +147,12 @@ def add(
             f"{name} {version.version} was added, but an interrupt came before all of its sample events were written"
         ) from None
     is_default = _is_default(models, name, version.version)
-    path_of_call, body = wanted.best(name, "" if is_default else version.version)
-    call = curl(f"{ADDRESS}/{path_of_call}", body) if body else ""
+    named = "" if is_default else version.version
+    path_of_call, body = wanted.best(name, named)
+    if wanted.takes_image:
+        call = curl_image(f"{ADDRESS}/models/{name}{named and f'/versions/{named}'}/invocations")
+    else:
+        call = curl(f"{ADDRESS}/{path_of_call}", body) if body else ""
     return msgspec.structs.replace(added, default=is_default, events=events, call=call)
 
 
@@ -185,13 +190,11 @@ def _package(
     # What quantising changes of extremes that nobody has is no figure that tells anybody anything.
     proof = (evidence.of_sample if options.quantize else evidence).prove(model, accept=is_accepted)
     known = _write_private(folder, model, evidence, improvements)
-    public = (
-        published_example(model, sampled)
-        if options.publish_examples
-        else example(model, known, graph_texts(folder / FILE_NAME))
-    )
+    texts = graph_texts(folder / FILE_NAME)
+    public = published_example(model, sampled) if options.publish_examples else example(model, known, texts)
     manifest = msgspec.structs.replace(
         manifest,
+        features=with_usual_values(manifest.features, sampled.columns, known, texts) if known else manifest.features,
         verification=proof.verification(is_accepted) if proof and len(sampled) else None,
         example=public,
     )

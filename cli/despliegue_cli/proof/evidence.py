@@ -8,6 +8,7 @@ from typing import Self
 from despliegue.models import Model
 from despliegue_cli.convert import Converted, Reference
 from despliegue_cli.convert.messages import RefusesEveryRow
+from despliegue_cli.proof.images import joined, made_up_images
 from despliegue_cli.proof.made_up import made_up
 from despliegue_cli.proof.proof import Proof, prove
 from despliegue_cli.proof.rows import Rows
@@ -35,14 +36,15 @@ class Evidence:
             converted: the original.
             model: its package, as it is before anything is improved.
             graph: the package's ONNX file, for the categories and thresholds in it.
-            sample: a file of rows.
+            sample: a file of rows, or a folder of images.
 
         Raises:
             DespliegueError: the sample cannot be read, or the original refuses every row or fails.
         """
         found = None if sample is None else read_sample(model, sample)
-        invented = made_up(model, found, graph)
-        rows = invented if found is None else found.with_more(invented)
+        invented = made_up_images(model) if model.media_types else made_up(model, found, graph)
+        join = joined if model.media_types else Rows.with_more
+        rows = invented if found is None else join(found, invented)
         try:
             return cls(rows, converted.predict(rows.columns))
         except RefusesEveryRow:

@@ -13,6 +13,7 @@ from despliegue.scoring import Options, Scoring
 from despliegue.scoring.counts import BadRow
 from despliegue.scoring.parquet_table import ParquetTable
 from despliegue.scoring.records import Oversized
+from despliegue_cli.proof.images import read_images
 from despliegue_cli.proof.npz import read_npz
 from despliegue_cli.proof.rows import MOST_VALUES, Rows, fitting
 
@@ -28,13 +29,19 @@ def read_sample(model: Model, path: Path, limit: int = MOST_ROWS) -> Rows:
 
     Args:
         model: whose features or inputs they are.
-        path: CSV with a header, JSON Lines or Parquet, CSV and JSON Lines also in gzip or zstd; or npz. Other columns
-            than the features are no matter.
+        path: CSV with a header, JSON Lines or Parquet, CSV and JSON Lines also in gzip or zstd; or npz; or, for images,
+            a folder. Other columns than the features are no matter.
         limit: the most rows; fewer are read where they are very long.
 
     Raises:
         DespliegueError: it cannot be read, has no rows that fit, or lacks a feature or an input.
     """
+    if path.is_dir():
+        return read_images(model, path, limit)
+    if model.media_types:
+        raise DespliegueError(
+            f"the model takes images; expected a folder of JPEG and PNG files as the sample, not {path}"
+        )
     try:
         with path.open("rb") as file:
             if file.read(len(_ZIP)) == _ZIP:

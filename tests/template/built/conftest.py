@@ -87,7 +87,7 @@ def new_project(
         folder.mkdir(parents=True)
         for name in (".python-version", "template.yaml", "samconfig.toml"):
             shutil.copy(root / name, folder / name)
-        for name in ("functions", "layers/runtime", "layers/tables", "layers/serving"):
+        for name in ("functions", "layers/runtime", "layers/tables", "layers/images", "layers/serving"):
             shutil.copytree(root / name, folder / name)
         project = Project(folder, tool_environment | s3_environment, expand)
         project.model.parent.mkdir(parents=True)

@@ -25,7 +25,7 @@ FUNCTION_LIMIT_MIB = 250
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # e_machine: EM_X86_64, EM_AARCH64
 LAMBDA_GLIBC = (2, 34)  # Amazon Linux 2023
 ARCHITECTURES = pytest.mark.parametrize("architecture", ELF_MACHINES)
-MACHINE_LAYERS = pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer"])
+MACHINE_LAYERS = pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer", "ImagesLayer"])
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -70,7 +70,7 @@ def test_machine_code_is_for_the_architecture_and_for_lambdas_glibc(
     builds: Builds, architecture: str, layer: str
 ) -> None:
     found = machine_code(builds[architecture].built(layer))
-    assert len(found) >= {"RuntimeLayer": 10, "TablesLayer": 3}[layer]
+    assert len(found) >= {"RuntimeLayer": 10, "TablesLayer": 3, "ImagesLayer": 1}[layer]
     for path, content in found.items():
         (machine,) = struct.unpack_from("<H", content, 18)
         assert machine == ELF_MACHINES[architecture], path
@@ -103,7 +103,7 @@ def test_every_module_is_compiled_so_that_lambda_never_compiles(builds: Builds, 
         assert code.co_filename == f"/opt/{source.relative_to(folder)}"
 
 
-@pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer", "ServingLayer", "ModelsLayer"])
+@pytest.mark.parametrize("layer", ["RuntimeLayer", "TablesLayer", "ImagesLayer", "ServingLayer", "ModelsLayer"])
 @ARCHITECTURES
 def test_no_file_says_where_it_was_built(builds: Builds, architecture: str, layer: str) -> None:
     project = builds[architecture]
@@ -123,6 +123,14 @@ def test_each_layer_lands_in_its_place_under_opt(builds: Builds, architecture: s
     assert {path.relative_to(serving / "python") for path in files(serving) if path.suffix != ".pyc"} == {
         path.relative_to(library) for path in files(library / "despliegue") if path.suffix != ".pyc"
     }
+
+
+@ARCHITECTURES
+def test_the_images_layer_holds_the_library_of_operators_and_nothing_else(builds: Builds, architecture: str) -> None:
+    images = builds[architecture].built("ImagesLayer")
+    [library] = files(images)
+    assert library.parent == images / "python/onnxruntime_extensions"
+    assert library.match("_extensions_pydll.*.so")
 
 
 @ARCHITECTURES

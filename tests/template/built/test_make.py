@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tests.template.built.conftest import Project
 
+MACHINE_LAYERS = [("runtime", "build-RuntimeLayer"), ("tables", "build-TablesLayer"), ("images", "build-ImagesLayer")]
+
 
 @pytest.fixture
 def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
@@ -46,7 +48,7 @@ def test_what_only_its_owner_may_read_is_open_in_the_layer(project: Project) -> 
 
 @pytest.mark.parametrize(
     ("layer", "target"),
-    [("serving", "build-ServingLayer"), ("runtime", "build-RuntimeLayer"), ("tables", "build-TablesLayer")],
+    [("serving", "build-ServingLayer"), *MACHINE_LAYERS],
 )
 def test_another_python_is_refused(project: Project, layer: str, target: str) -> None:
     code, said = make(project, layer, target, "PYTHON=python3.13-not-here", "PLATFORM=x86_64")
@@ -55,7 +57,7 @@ def test_another_python_is_refused(project: Project, layer: str, target: str) ->
     assert not (project.folder / "out/python").exists()
 
 
-@pytest.mark.parametrize(("layer", "target"), [("runtime", "build-RuntimeLayer"), ("tables", "build-TablesLayer")])
+@pytest.mark.parametrize(("layer", "target"), MACHINE_LAYERS)
 def test_machine_code_is_not_built_for_no_architecture(project: Project, layer: str, target: str) -> None:
     code, said = make(project, layer, target)
     assert code != 0
@@ -64,7 +66,11 @@ def test_machine_code_is_not_built_for_no_architecture(project: Project, layer: 
 
 @pytest.mark.parametrize(
     ("layer", "target", "name"),
-    [("runtime", "build-RuntimeLayer", "jmespath"), ("tables", "build-TablesLayer", "backports-zstd")],
+    [
+        ("runtime", "build-RuntimeLayer", "jmespath"),
+        ("tables", "build-TablesLayer", "backports-zstd"),
+        ("images", "build-ImagesLayer", "onnxruntime-extensions"),
+    ],
 )
 def test_a_download_that_is_not_what_was_pinned_is_refused(
     project: Project, layer: str, target: str, name: str

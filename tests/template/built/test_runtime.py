@@ -74,7 +74,7 @@ print(json.dumps(app.failed({"Records": [message]}, Context())))
 """
 
 LAYERS = {
-    "PredictFunction": ["RuntimeLayer", "ServingLayer"],
+    "PredictFunction": ["RuntimeLayer", "ImagesLayer", "ServingLayer"],
     "ScoreFunction": ["RuntimeLayer", "TablesLayer", "ServingLayer"],
 }
 # What Lambda's runtime brings beside the layers.

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from despliegue.http import InferenceService, Request
+from despliegue.http.openapi.example_jobs import ExampleJobs
 from despliegue.models import Manifest, ModelRepository
 from despliegue.models.manifest import Feature
 
@@ -57,6 +58,7 @@ GRAPHS = {
         "<int64[1] one = {7}, int64 five = {5}>",
     ),
 }
+CARD = "# Penguins\n\nWhich species a penguin is: «Adelie», for one.\n"
 MANIFESTS = {"odd": Manifest(description='<script>alert(1)</script> & "quotes"', features=ODD)}
 
 
@@ -92,19 +94,28 @@ def folder(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         onnx.save(model, version / "model.onnx")
         if name in manifests:
             manifests[name].write(version)
+    (models / "penguins" / "1" / "MODEL_CARD.md").write_text(CARD)
     return models
 
 
 @pytest.fixture(scope="session")
 def service(folder: Path) -> InferenceService:
-    """Serves them, nobody having to prove anything."""
-    return InferenceService(ModelRepository(folder))
+    """Serves them, nobody having to prove anything; a model is the default, and files are scored."""
+    store = ExampleJobs()
+    return InferenceService(ModelRepository(folder), default_model="penguins", jobs=lambda: store)
+
+
+@pytest.fixture
+def fresh(folder: Path) -> InferenceService:
+    """Serves the same models, and has been asked for nothing yet."""
+    store = ExampleJobs()
+    return InferenceService(ModelRepository(folder), default_model="penguins", jobs=lambda: store)
 
 
 @pytest.fixture(scope="session")
 def keyed(folder: Path) -> InferenceService:
-    """Serves them behind API keys."""
-    return InferenceService(ModelRepository(folder), auth="ApiKey")
+    """Serves the same behind API keys."""
+    return InferenceService(ModelRepository(folder), default_model="penguins", auth="ApiKey", jobs=ExampleJobs)
 
 
 def read(service: InferenceService, path: str) -> dict[str, Any]:

@@ -35,6 +35,12 @@ def body_schema(document: dict[str, Any], path: str) -> dict[str, Any]:
     return schema
 
 
+def is_taken(service: InferenceService, document: dict[str, Any], path: str, body: Any) -> tuple[bool, bool]:
+    """Whether a body fits the schema of a path, and whether the service takes it."""
+    response = service.handle(Request("POST", path, body=json.dumps(body).encode()))
+    return fits(document, body_schema(document, path), body), response.status in (200, 201)
+
+
 def reply_schema(operation: dict[str, Any]) -> dict[str, Any]:
     schema: dict[str, Any] = operation["responses"]["200"]["content"]["application/json"]["schema"]
     return schema
@@ -77,10 +83,17 @@ def test_predict_takes_what_fits_and_nothing_else(
     service: InferenceService, document: Read, model: str, body: Any, *, taken: bool
 ) -> None:
     path = f"/v1/models/{model}:predict"
-    described = document(model)
+    assert is_taken(service, document(model), path, body) == (taken, taken)
 
-    assert fits(described, body_schema(described, path), body) is taken
-    assert (service.handle(Request("POST", path, body=json.dumps(body).encode())).status == 200) is taken
+
+def test_what_is_usual_is_told_and_other_values_fit(service: InferenceService, document: Read) -> None:
+    properties = document("penguins")["components"]["schemas"]["Record"]["properties"]
+
+    assert properties["island"]["examples"] == ["Biscoe", "Dream", "Torgersen"]
+    assert properties["bill_length_mm"]["description"].endswith("missing. Usually 34 to 54")
+    assert properties["bill_length_mm"]["x-usual"] == [34, 54]
+    other = {"instances": [{"island": "Isla Decepción", "bill_length_mm": -3}]}
+    assert is_taken(service, document("penguins"), "/v1/models/penguins:predict", other) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +131,87 @@ def test_infer_takes_what_fits_and_nothing_else(
     service: InferenceService, document: Read, model: str, body: Any, *, taken: bool
 ) -> None:
     path = f"/v2/models/{model}/infer"
-    described = document(model)
+    assert is_taken(service, document(model), path, body) == (taken, taken)
 
-    assert fits(described, body_schema(described, path), body) is taken
-    assert (service.handle(Request("POST", path, body=json.dumps(body).encode())).status == 200) is taken
+
+@pytest.mark.parametrize(
+    ("model", "body", "taken"),
+    [
+        ("penguins", {"dataframe_records": [BIRD]}, True),
+        ("penguins", {"dataframe_records": []}, True),
+        ("penguins", {"dataframe_records": [BIRD], "params": {"temperature": 1}}, True),
+        ("penguins", {"dataframe_records": [{**BIRD, "species": "Adelie"}]}, False),
+        ("penguins", {"dataframe_records": {}}, False),
+        ("penguins", {"dataframe_split": {"columns": ["sex", "island"], "data": [[None, "Biscoe"]]}}, True),
+        ("penguins", {"dataframe_split": {"index": [5], "columns": ["sex"], "data": [["male"]]}}, True),
+        (
+            "penguins",
+            {"dataframe_split": {"columns": [0, 1, 2, 3, 4, 5], "data": [["Biscoe", 1, 2, 3, 4, None]]}},
+            True,
+        ),
+        ("penguins", {"dataframe_split": {"columns": ["wings"], "data": [[2]]}}, False),
+        ("penguins", {"dataframe_split": {"columns": ["sex"], "data": ["male"]}}, False),
+        ("penguins", {"dataframe_split": {"columns": ["sex"]}}, False),
+        ("penguins", {"instances": [BIRD]}, True),
+        ("penguins", {"instances": [["Biscoe", 1, 2, 3, 4, None]]}, True),
+        ("penguins", {"instances": [5]}, False),
+        ("penguins", {"inputs": {"sex": ["male", None]}}, True),
+        ("penguins", {"inputs": {"sex": "male"}}, False),
+        ("penguins", {"inputs": {"wings": [2]}}, False),
+        ("penguins", {"inputs": {}}, False),
+        ("penguins", {"instances": [BIRD], "inputs": {"sex": ["male"]}}, False),
+        ("penguins", {"records": [BIRD]}, False),
+        ("penguins", [BIRD], False),
+        ("breast-cancer", {"inputs": {"input": [TUMOUR]}}, True),
+        ("breast-cancer", {"inputs": [TUMOUR]}, True),
+        ("with-default", {"instances": [1.5, None]}, True),
+        ("image", {"instances": [[[[1] * 4] * 4] * 3]}, True),
+        ("image", {"inputs": {"image": [[[[1] * 4] * 4] * 3]}}, True),
+        ("image", {"instances": {}}, False),
+    ],
+)
+def test_invocations_take_what_fits_and_nothing_else(
+    service: InferenceService, document: Read, model: str, body: Any, *, taken: bool
+) -> None:
+    path = f"/models/{model}/invocations"
+    assert is_taken(service, document(model), path, body) == (taken, taken)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    return {"options": {name.replace("_", "-"): value for name, value in given.items()}}
+
+
+@pytest.mark.parametrize(
+    ("body", "taken"),
+    [
+        ({}, True),
+        ({"format": None, "compression": None, "options": None}, True),
+        ({"format": "jsonl", "compression": "zstd", "options": {}}, True),
+        ({"format": "parquet", "compression": ""}, True),
+        ({"format": "parquet", "compression": "gzip"}, False),
+        ({"format": "xlsx"}, False),
+        ({"compression": "br"}, False),
+        ({"content_type": "csv"}, False),
+        ({"options": []}, False),
+        *((options(delimiter=text), True) for text in (";", "\t", "tab", " Comma", "\\t", "|", "~", None)),
+        *(
+            (options(delimiter=text), False)
+            for text in ("", " ", "::", "a", "5", '"', "'", ".", "+", "-", "ñ", "\x01", 5)
+        ),
+        *((options(header=value, join=value), True) for value in (True, False, "TRUE", " no ", "1", 0, 1.0, None)),
+        *((options(header=value), False) for value in ("perhaps", "", 2, 0.5, [True])),
+        *((options(id=value), True) for value in ("a name", " ~ ", 1, 2.5, True, None, "x" * 1024)),
+        *((options(id=value), False) for value in ("", " ", "año", "a\nb", "x" * 1025, ["id"])),
+        *((options(reject_threshold=value), True) for value in (0, 1, 0.05, "0.05", "5%", "100%", " 2.5% ", None)),
+        *((options(reject_threshold=value), False) for value in (-0.1, 1.1, "2", "101%", "", True, [0.1])),
+        (options(separator=";"), False),
+    ],
+)
+def test_jobs_take_what_fits_and_nothing_else(
+    service: InferenceService, document: Read, body: Any, *, taken: bool
+) -> None:
+    path = "/v2/models/penguins/jobs"
+    assert is_taken(service, document("penguins"), path, body) == (taken, taken)
 
 
 def test_every_example_fits_its_schema(documents: Documents) -> None:

@@ -27,11 +27,13 @@ class Calls(msgspec.Struct, frozen=True):
         infer: body for the Open Inference Protocol.
         predict: body for V1, with a record by feature.
         file: CSV of one row, with a header.
+        takes_image: whether an image as it is is what people send.
     """
 
     infer: bytes = b""
     predict: bytes = b""
     file: bytes = b""
+    takes_image: bool = False
 
     def best(self, name: str, version: str = "") -> tuple[str, bytes]:
         """Path and body of the call to show, V1's where there is one; of the default version where none is named."""
@@ -51,7 +53,7 @@ def calls(model: Model, manifest: Manifest, example: Mapping[str, Any]) -> Calls
     infer = orjson.dumps(_infer_request(example, model.signature))
     row = record(example, schema)
     if not row:
-        return Calls(infer)
+        return Calls(infer, takes_image=bool(model.media_types))
     predict = orjson.dumps({"instances": [row]})
     file = _csv(row).encode()
     return Calls(

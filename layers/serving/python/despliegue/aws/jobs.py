@@ -18,8 +18,7 @@ import msgspec
 from botocore.config import Config
 from botocore.session import Session, get_session
 
-from despliegue.errors import JobNotFound, shorten
-from despliegue.http.job_store import JobRequest, JobStatus, Posted, State, Upload
+from despliegue.http.job_store import JobRequest, JobStatus, Posted, State, Upload, not_found
 
 type Client = Any
 """botocore makes its clients' methods at run time."""
@@ -94,12 +93,12 @@ class S3Jobs:
         """
         posted = self._list(self._results, _posted(caller, job)) if _ID.fullmatch(job) else {}
         if not posted:
-            raise _not_found(job, model)
+            raise not_found(job, model)
         [(key, entry)] = posted.items()
         used, _, file_name = key.removeprefix(_posted(caller, job)).partition("/")
         name, _, number = used.partition("@")
         if name != model or version not in (None, number):
-            raise _not_found(job, model)
+            raise not_found(job, model)
         folder = _folder(caller, job, name, number)
         there = self._list(self._results, folder)
         report_key = f"{folder}{file_name}.report.json"
@@ -171,10 +170,6 @@ def _folder(caller: str, job: str, model: str, version: str) -> str:
 def _owner(caller: str) -> str:
     """Whose a job is, as a segment of a key: addresses are passed on, and should not tell a key's id or a role."""
     return sha256(caller.encode()).hexdigest()[:32]
-
-
-def _not_found(job: str, model: str) -> JobNotFound:
-    return JobNotFound(f"there is no job {shorten(job)} of model {shorten(model)}")
 
 
 def _iso(moment: datetime) -> str:

@@ -11,6 +11,8 @@ from despliegue.http.served import Auth
 MEGABYTES_PER_CPU: Final = 1769
 """Memory that buys one vCPU (AWS Lambda developer guide, "Configure Lambda function memory")."""
 
+_OWN_MEMORY: Final = 192
+"""Megabytes that the function takes itself, with room; a process for a model starts with less."""
 _AUTH: Final[dict[str, Auth]] = {"ApiKey": "ApiKey", "Iam": "Iam"}
 
 
@@ -22,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True):
         preload: `name` or `name@version` each, loaded at init; empty for the repository's only model, if it has one.
         default_model: `name` or `name@version` that `/invocations` means; empty for the repository's only model.
         threads: threads inside one operator: the vCPUs that the memory buys.
+        session_memory: bytes that a process of a model's own may take: what the function itself leaves over.
         snapstart: whether a snapshot is taken after init.
         auth: what API Gateway asks callers to prove.
         inbox: name of the bucket whose files are scored; empty for none.
@@ -33,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True):
     preload: tuple[str, ...]
     default_model: str
     threads: int
+    session_memory: int
     snapstart: bool
     auth: Auth
     inbox: str
@@ -43,11 +47,13 @@ class Settings(msgspec.Struct, frozen=True):
     def read(cls, environment: Mapping[str, str]) -> Self:
         """The settings in `environment`; see `template.yaml` for what sets them."""
         names = environment.get("DESPLIEGUE_PRELOAD", "").split(",")
+        memory = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0"))
         return cls(
             models=Path(environment.get("DESPLIEGUE_MODELS", "/opt/models")),
             preload=tuple(name.strip() for name in names if name.strip()),
             default_model=environment.get("DESPLIEGUE_DEFAULT_MODEL", ""),
-            threads=max(1, int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0")) // MEGABYTES_PER_CPU),
+            threads=max(1, memory // MEGABYTES_PER_CPU),
+            session_memory=max(_OWN_MEMORY, memory - _OWN_MEMORY) * 2**20,
             snapstart=environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
             auth=_AUTH.get(environment.get("DESPLIEGUE_AUTH", ""), ""),
             inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),

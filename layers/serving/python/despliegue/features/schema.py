@@ -43,6 +43,8 @@ class Schema(msgspec.Struct, frozen=True):
         inputs, features = signature.inputs, manifest.features
         names = signature.required or tuple(inputs)
         single = inputs[names[0]] if len(names) == 1 else None
+        if signature.media_types:
+            return cls({}, inputs, single, None)  # bytes are no column, although the graph takes any number of them
         if len({feature.name for feature in features}) < len(features):
             raise ModelNotReady("manifest.json names a feature twice")
         if single is not None and _is_matrix(single, features):
@@ -201,6 +203,10 @@ def _column(
     feature: Feature | None, name: str, datatype: Datatype, *, bare: bool = False, optional: bool = False
 ) -> Column:
     missing: Any = float("nan") if bare and datatype.kind == "f" else None
+    if feature is not None and feature.usual and datatype.kind not in "fiu":
+        raise ModelNotReady(f"manifest.json: feature '{name}' has a usual range, but takes {datatype.name}, no numbers")
+    if feature is not None and feature.choices and datatype.kind != "O":
+        raise ModelNotReady(f"manifest.json: feature '{name}' has choices, but takes {datatype.name}; expected texts")
     if feature is not None and feature.missing is not None:
         missing = _marker(feature.missing, datatype, name)
     return Column(name, datatype, missing, optional)

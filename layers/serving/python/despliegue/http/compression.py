@@ -55,7 +55,12 @@ def deflate(request: Request, response: Response) -> None:
     response.body = packer.compress(response.body) + packer.flush()
     response.headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
     if tag := response.headers.get("etag"):
-        response.headers["etag"] = tag.removesuffix('"') + '-gzip"'  # a strong one stands for the very bytes
+        response.headers["etag"] = packed_tag(tag)
+
+
+def packed_tag(tag: str) -> str:
+    """The entity tag of a packed body: a strong one stands for the very bytes, which are others than those of `tag`."""
+    return tag.removesuffix('"') + '-gzip"'
 
 
 def _accepts_gzip(header: str) -> bool:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from despliegue.errors import PathNotFound
+from despliegue.http.compression import packed_tag
 from despliegue.http.messages import JSON, Outcome, Request, Response
 from despliegue.http.open_inference import load
 from despliegue.http.served import Served
@@ -19,7 +20,7 @@ def service_openapi(served: Served, request: Request, outcome: Outcome) -> Respo
     """GET /openapi.json."""
     from despliegue.http.openapi import service_document
 
-    return document(request, outcome, service_document(served.repository, served.auth))
+    return document(request, outcome, service_document(served))
 
 
 def model_openapi(
@@ -29,7 +30,7 @@ def model_openapi(
     found = load(served, outcome, model, version)
     from despliegue.http.openapi import model_document
 
-    body = model_document(served.repository, found, served.auth, by_version=version is not None)
+    body = model_document(served, found, by_version=version is not None)
     return document(request, outcome, body)
 
 
@@ -71,11 +72,11 @@ def document(
     tag = f'"{sha256(body).hexdigest()}"'
     known = request.headers.get("if-none-match", "")
     headers = {**more, "etag": tag, "cache-control": _KEPT}
-    if known.strip() == "*" or tag in (_plain(item) for item in known.split(",")):
+    if known.strip() == "*":
         return Response(304, b"", headers, outcome)
+    for item in known.split(","):
+        given = item.strip().removeprefix("W/")  # weak ones are as good here
+        if given in (tag, packed_tag(tag)):
+            # That very one: a cache finds by it which of the bodies that it keeps still holds (RFC 9111, 4.3.4).
+            return Response(304, b"", {**headers, "etag": given}, outcome)
     return Response(200, body, headers, outcome)
-
-
-def _plain(tag: str) -> str:
-    """An entity tag as the uncompressed body has it; weak ones are as good here."""
-    return tag.strip().removeprefix("W/").replace('-gzip"', '"')

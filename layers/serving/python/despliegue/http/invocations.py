@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from despliegue.http.served import Served
+    from despliegue.models import Model
     from despliegue.models.model import Array
     from despliegue.protocols.predict_v1 import Decoder
 
@@ -24,20 +25,26 @@ CSV: Final = "text/csv"
 JSON_LINES: Final = ("application/jsonlines", "application/x-ndjson", "application/x-jsonlines", "application/ndjson")
 PARQUET: Final = ("application/vnd.apache.parquet", "application/x-parquet")
 NPY: Final = "application/x-npy"
+IMAGES: Final = ("image/jpeg", "image/png", "application/x-image")
+"""Whichever is named, the bytes tell which it is; SageMaker's names neither."""
+_OF_ROWS: Final = f"{JSON}, {CSV}, {JSON_LINES[0]}, {PARQUET[0]} or {NPY}"
+_OF_IMAGES: Final = f"{', '.join(IMAGES[:-1])} or {IMAGES[-1]}"
 _REPLIES: Final = (JSON, CSV, *JSON_LINES)
 _LISTED: Final = 10
 
 
-def invoke(served: Served, request: Request, outcome: Outcome, model: str | None = None) -> Response:
-    """POST /invocations and /models/{model}/invocations."""
+def invoke(
+    served: Served, request: Request, outcome: Outcome, model: str | None = None, version: str | None = None
+) -> Response:
+    """POST /invocations and /models/{model}[/versions/{version}]/invocations."""
     # Here, not above: most services are never asked for it, and it would be a part of their cold start.
     from despliegue.http.media_types import choose
     from despliegue.protocols import invocations_response as response
 
     decode = _reader(request)
     accepted = choose(request.headers.get("accept", ""), _REPLIES)
-    name, version = (model, None) if model is not None else _default(served)
-    found = load(served, outcome, name, version)
+    found = load(served, outcome, *(_default(served) if model is None else (model, version)))
+    _check_images(request, found)
     encoders = {JSON: response.encode_response, CSV: response.encode_csv}
     body = predict_rows(found, outcome, decode, encoders.get(accepted, response.encode_json_lines))
     content_type = f"{CSV}; charset=utf-8" if accepted == CSV else accepted
@@ -81,6 +88,20 @@ def _default(served: Served) -> tuple[str, str | None]:
     )
 
 
+def _check_images(request: Request, model: Model) -> None:
+    """Refuse an image for a model that takes none, and anything else for one that does.
+
+    Raises:
+        UnsupportedContentType: it is.
+    """
+    from despliegue.http.media_types import read_content_type
+
+    given = request.headers.get("content-type") or JSON
+    if (read_content_type(given)[0] in IMAGES) != bool(model.media_types):
+        takes = f"an image; expected {_OF_IMAGES}" if model.media_types else f"no image; expected {_OF_ROWS}"
+        raise UnsupportedContentType(f"content type is {shorten(given)}, but model '{model.name}' takes {takes}")
+
+
 def _reader(request: Request) -> Callable[[Decoder], dict[str, Array]]:
     """What reads the body, by its content type; one that says nothing is taken for JSON.
 
@@ -113,6 +134,10 @@ def _reader(request: Request) -> Callable[[Decoder], dict[str, Array]]:
         from despliegue.protocols.npy_request import decode_npy
 
         return lambda decoder: decode_npy(request.body, decoder.schema)
+    if name in IMAGES:
+        from despliegue.protocols.image_request import decode_image
+
+        return lambda decoder: decode_image(request.body, decoder.schema)
     raise UnsupportedContentType(
-        f"content type is {shorten(given)}; expected {JSON}, {CSV}, {JSON_LINES[0]}, {PARQUET[0]} or {NPY}"
+        f"content type is {shorten(given)}; expected {_OF_ROWS}; where the model takes an image, {_OF_IMAGES}"
     )

@@ -82,6 +82,8 @@ def _as_text(name: str, value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))  # 1.0 is the number 1, in JSON
         case int() | float():
             return str(value)
         case "\t":

@@ -4,6 +4,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from despliegue.errors import JobNotFound, shorten
+
 type State = Literal["waiting", "running", "done", "failed", "expired"]
 """waiting: nothing was uploaded yet; expired: nothing was in time, or the results were deleted since."""
 
@@ -87,3 +89,8 @@ class JobStore(Protocol):
         Raises:
             JobNotFound: the caller has no such job of this model and version; None is any version.
         """
+
+
+def not_found(job: str, model: str) -> JobNotFound:
+    """The error for a job that a caller has not, whether or not another one has it."""
+    return JobNotFound(f"there is no job {shorten(job)} of model {shorten(model)}")

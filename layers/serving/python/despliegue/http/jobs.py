@@ -29,6 +29,8 @@ def create(served: Served, request: Request, outcome: Outcome, model: str, versi
     """
     store = _store(served)
     found = load(served, outcome, model, version)
+    if found.media_types:
+        raise NotSupported(f"model '{found.name}' takes an image a request; files of rows are not scored with it")
     from despliegue.http.job_request import read_job_request
 
     posted = store.create(request.caller, found.name, found.version, read_job_request(request))

@@ -115,7 +115,7 @@ def infer(served: Served, request: Request, outcome: Outcome, model: str, versio
     arrays = found.run(decoded.inputs, [output.name for output in decoded.outputs])
     ran = time.perf_counter_ns()
     body, json_length = encode_response(found, decoded, arrays)
-    outcome.rows = decoded.rows
+    outcome.rows = 1 if found.media_types else decoded.rows
     outcome.durations = (ready - started, ran - ready, time.perf_counter_ns() - ran)
     if json_length is None:
         return Response(200, body, outcome=outcome)

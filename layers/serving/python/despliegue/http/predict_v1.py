@@ -39,6 +39,11 @@ def predict(served: Served, request: Request, outcome: Outcome, model: str, vers
 
     require_json(request)
     found = load(served, outcome, model, version)
+    if found.media_types:
+        raise NotSupported(
+            f"model '{found.name}' takes an image, which V1 does not carry; POST it as it is to"
+            f" /models/{found.name}/invocations, with its content type: {' or '.join(found.media_types)}"
+        )
     body = predict_rows(found, outcome, lambda decoder: decoder.decode(request.body), encode_response)
     return Response(200, body, outcome=outcome)
 

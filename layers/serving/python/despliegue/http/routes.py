@@ -53,6 +53,7 @@ ROUTES: Final = (
     Route("/v2/cudasharedmemory/status", {"GET": open_inference.not_served}),
     Route("/invocations", {"POST": invocations.invoke}),
     Route("/models/{model}/invocations", {"POST": invocations.invoke}),
+    Route("/models/{model}/versions/{version}/invocations", {"POST": invocations.invoke}),
     Route("/ping", {"GET": invocations.ping}),
     Route("/health", {"GET": invocations.ping}),
     Route("/version", {"GET": invocations.version}),

@@ -10,12 +10,14 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from despliegue.errors import InferenceError, InvalidRequest, ModelNotReady, NotSupported
+from despliegue.errors import DespliegueError, InferenceError, InvalidRequest, ModelNotReady, NotSupported
 from despliegue.models import bfloat16
 from despliegue.models.manifest import Manifest
 from despliegue.models.signature import Signature
 
 FILE_NAME = "model.onnx"
+UNKNOWN_OPERATOR = "is not a registered function/op"
+"""ONNX Runtime's words on a graph with an operator that it does not have."""
 
 type Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 """An array of any datatype of `despliegue.models.datatypes`."""
@@ -27,9 +29,13 @@ class SessionSettings(msgspec.Struct, frozen=True):
     Attributes:
         threads: threads inside one operator. ONNX Runtime would take the host's count, which on Lambda is not what
             the memory buys; one is fastest for small tabular models.
+        memory: bytes that the process of a session that has one of its own may take.
+        isolated: whether a graph with custom operators gets one; not where this process is for nothing else.
     """
 
     threads: int = 1
+    memory: int = 2**30
+    isolated: bool = True
 
     def options(self) -> ort.SessionOptions:
         """The session options; a new object each time, since a session may keep it."""
@@ -66,7 +72,7 @@ class Model:
         self._session = session
         specs = [*signature.inputs.values(), *signature.outputs.values()]
         self.in_json = all(spec.datatype.in_json for spec in specs)
-        self._is_plain = self.in_json and not any(spec.maps for spec in specs)
+        self._is_plain = self.in_json and not signature.media_types and not any(spec.maps for spec in specs)
 
     @classmethod
     def load(cls, folder: Path, name: str, version: str, settings: SessionSettings) -> Self:
@@ -78,19 +84,29 @@ class Model:
         """
         manifest = Manifest.read(folder)
         try:
-            # By path, never by bytes: bytes cost a second copy of the weights and cannot find external data.
-            session = ort.InferenceSession(folder / FILE_NAME, settings.options(), providers=["CPUExecutionProvider"])
+            session, is_custom = open_session(folder / FILE_NAME, settings)
+        except ModelNotReady:
+            raise
         except Exception as error:  # ORT's exceptions share no base class
             text = reason(error).replace(f"{folder}/", "")
             raise ModelNotReady(f"ONNX Runtime cannot load {FILE_NAME}: {text}") from error
-        signature = Signature.read(session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
-        return cls(name, version, session, signature, manifest)
+        nodes = (session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
+        model = cls(name, version, session, Signature.read(*nodes, decodes=is_custom), manifest)
+        if is_custom and not model.in_json:
+            raise NotSupported("bfloat16 beside operators of onnxruntime-extensions is not served")
+        return model
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """What a body that is its only input may be, such as image/png; empty where that takes no image."""
+        return self.signature.media_types
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Run the model once.
 
         Args:
-            inputs: an array for every required input, of its datatype and a shape that fits it.
+            inputs: an array for every required input, of its datatype and a shape that fits it. Of a model that takes
+                an image also [N, n]: N of them, the shorter ones filled up behind their ends.
             outputs: names of the wanted outputs.
 
         Returns:
@@ -105,7 +121,7 @@ class Model:
             if self._is_plain:
                 return self._session.run(outputs, inputs)  # type: ignore[no-any-return]
             return self._run_special(inputs, outputs)
-        except NotSupported:
+        except DespliegueError:
             raise
         except InvalidArgument as error:
             raise InvalidRequest(f"model '{self.name}' refused its inputs: {reason(error)}") from error
@@ -113,12 +129,16 @@ class Model:
             # Looked at only now: a graph may name dimensions alike that it can broadcast.
             if conflict := self.signature.conflict({name: array.shape for name, array in inputs.items()}):
                 raise InvalidRequest(conflict) from error
+            if self.media_types:  # nothing else can be at fault
+                raise InvalidRequest(f"model '{self.name}' does not take this image: {reason(error)}") from error
             raise InferenceError(
                 f"model '{self.name}' version {self.version} failed while running: {reason(error)}"
             ) from error
 
     def _run_special(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        """As `run`, with bfloat16, which numpy does not have, and sequences of maps, which are made matrices."""
+        """As `run`, with images, bfloat16, which numpy lacks, and sequences of maps, which are made matrices."""
+        if self.media_types:
+            return self._run_images(inputs, outputs)
         given = {
             name: array if self.signature.inputs[name].datatype.in_json else bfloat16.to_ort(array)
             for name, array in inputs.items()
@@ -137,6 +157,24 @@ class Model:
                 for name, value in given.items()
             }
             found = [bfloat16.from_ort(value) for value in self._session.run_with_ort_values(outputs, values)]
+        return self._matrices(outputs, found)
+
+    def _run_images(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """As `run`, of an image, or of several: each is decoded alone, and is a row of all outputs."""
+        from despliegue.models.images import check_image  # here: few models take any
+
+        [(name, given)] = inputs.items()
+        found = []
+        for image in given if given.ndim > 1 else [given]:
+            check_image(image)
+            found.append(self._matrices(outputs, self._session.run(outputs, {name: image})))
+        if given.ndim == 1:
+            return found[0]
+        rows = [[array if array.shape[:1] == (1,) else array[None] for array in arrays] for arrays in found]
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+    def _matrices(self, outputs: Sequence[str], found: Sequence[Any]) -> list[Array]:
+        """The outputs, those of maps as matrices."""
         return [
             self._matrix(name, value) if self.signature.outputs[name].maps else value
             for name, value in zip(outputs, found, strict=True)
@@ -151,7 +189,14 @@ class Model:
         return np.array([list(row.values()) for row in rows], np.float32).reshape(len(rows), len(keys))
 
     def zeros(self) -> dict[str, Array]:
-        """One row of zeros (empty strings) for every required input, open dimensions being 1: enough to warm up."""
+        """One row of zeros (empty strings) for every required input, open dimensions being 1: enough to warm up.
+
+        An image is black.
+        """
+        if self.media_types:
+            from despliegue.models.images import black_image
+
+            return {name: black_image() for name in self.signature.required}
         specs = [self.signature.inputs[name] for name in self.signature.required]
         return {
             spec.name: np.full(
@@ -161,6 +206,28 @@ class Model:
             )
             for spec in specs
         }
+
+
+def open_session(path: Path, settings: SessionSettings) -> tuple[Any, bool]:
+    """A session of the graph at `path`, and whether it has operators of onnxruntime-extensions.
+
+    By path, never by bytes: bytes cost a second copy of the weights and cannot find external data.
+
+    Raises:
+        ModelNotReady: it has such operators, and they are not installed or their process cannot load it.
+        Exception: ONNX Runtime's, of any class; it cannot load it.
+    """
+    try:
+        return ort.InferenceSession(path, settings.options(), providers=["CPUExecutionProvider"]), False
+    except Exception as error:  # ORT's exceptions share no base class
+        if UNKNOWN_OPERATOR not in str(error):
+            raise
+        # Here, not above: few graphs have such operators.
+        from despliegue.models import extensions
+
+        if not extensions.are_needed(str(error)):
+            raise
+        return extensions.open_session(path, settings), True
 
 
 def reason(error: Exception) -> str:

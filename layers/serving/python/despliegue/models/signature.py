@@ -8,6 +8,8 @@ import msgspec
 from despliegue.errors import NotSupported
 from despliegue.models.datatypes import DATATYPES, Datatype, of_ort_type
 
+IMAGES: Final = ("image/jpeg", "image/png")
+"""The media types that a graph with onnxruntime-extensions' decoder reads."""
 _MAPS: Final = ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
 
 
@@ -78,16 +80,33 @@ class Signature:
         inputs: a spec each.
         outputs: a spec each.
         required: names of the inputs that every request must give.
+        media_types: what the only input is the bytes of one of, where it is an image's; empty for other models.
     """
 
-    def __init__(self, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec]) -> None:
+    def __init__(
+        self, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec], media_types: tuple[str, ...] = ()
+    ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.required = tuple(name for name, spec in inputs.items() if not spec.optional)
+        self.media_types = media_types
 
     @classmethod
-    def read(cls, inputs: Iterable[NodeArg], outputs: Iterable[NodeArg], optional: Iterable[NodeArg] = ()) -> Self:
-        """The signature of a graph; `optional` are its overridable initialisers.
+    def read(
+        cls,
+        inputs: Iterable[NodeArg],
+        outputs: Iterable[NodeArg],
+        optional: Iterable[NodeArg] = (),
+        *,
+        decodes: bool = False,
+    ) -> Self:
+        """The signature of a graph.
+
+        Args:
+            inputs: the graph's.
+            outputs: the graph's.
+            optional: its overridable initialisers.
+            decodes: it has onnxruntime-extensions' operators: then one open vector of bytes is an image.
 
         Raises:
             NotSupported: one of them has a type that is not served.
@@ -96,7 +115,12 @@ class Signature:
         specs += [TensorSpec.read(node, optional=True) for node in optional]
         if maps := next((spec for spec in specs if spec.maps), None):
             raise NotSupported(f"'{maps.name}' takes maps, which is not served", subject=maps.name)
-        return cls({spec.name: spec for spec in specs}, {node.name: TensorSpec.read(node) for node in outputs})
+        is_image = decodes and [(spec.datatype.name, spec.shape) for spec in specs] == [("UINT8", (-1,))]
+        return cls(
+            {spec.name: spec for spec in specs},
+            {node.name: TensorSpec.read(node) for node in outputs},
+            IMAGES if is_image else (),
+        )
 
     def conflict(self, shapes: Mapping[str, tuple[int, ...]]) -> str:
         """What is wrong where inputs differ in a dimension that the graph gives one name; empty where nothing is."""

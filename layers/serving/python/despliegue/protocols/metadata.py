@@ -20,7 +20,7 @@ def encode_metadata(model: Model, versions: list[str], deprecation: Deprecation 
         "name": model.name,
         "versions": versions,
         "platform": PLATFORM,
-        "inputs": [tensor_metadata(spec) for spec in model.signature.inputs.values()],
+        "inputs": inputs_metadata(model),
         "outputs": [tensor_metadata(spec) for spec in model.signature.outputs.values()],
         "parameters": {
             "version": model.version,
@@ -47,6 +47,14 @@ def encode_configuration(model: Model) -> bytes:
             "output": [_configured(spec) for spec in model.signature.outputs.values()],
         }
     )
+
+
+def inputs_metadata(model: Model) -> list[dict[str, Any]]:
+    """The inputs as the protocol describes them; of an image's, what it may be."""
+    found = [tensor_metadata(spec) for spec in model.signature.inputs.values()]
+    if model.media_types:
+        found[0]["parameters"] = {"media_types": list(model.media_types)}
+    return found
 
 
 def tensor_metadata(spec: TensorSpec) -> dict[str, Any]:

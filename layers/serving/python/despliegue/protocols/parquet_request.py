@@ -28,7 +28,7 @@ def decode_parquet(body: bytes, schema: Schema) -> dict[str, Array]:
         InvalidRequest: `body` is not Parquet, or does not fit the model.
         PayloadTooLarge: it unpacks to more than is read, or takes too long.
     """
-    if not _has_reader():
+    if not has_reader():
         raise UnsupportedContentType(
             "Parquet is not read here, since the tables layer is not there; send application/json, text/csv or"
             " application/jsonlines"
@@ -56,7 +56,8 @@ def decode_parquet(body: bytes, schema: Schema) -> dict[str, Array]:
     raise {"PayloadTooLarge": PayloadTooLarge}.get(kind, InvalidRequest)(message, subject=subject)
 
 
-def _has_reader() -> bool:
+def has_reader() -> bool:
+    """Whether the tables layer is there."""
     try:
         return find_spec("arro3.io") is not None
     except ModuleNotFoundError:

@@ -95,6 +95,8 @@ class Scoring:
             UnscorableFile: it is no table of the model's features.
             ModelNotReady: the model's manifest does not fit its inputs.
         """
+        if model.media_types:
+            raise UnscorableFile(f"model '{model.name}' takes an image a request; files of rows are not scored with it")
         schema = Schema.read(model.signature, model.manifest)
         head = read_fully(source, HEAD)
         packing = compression.found_in(head)

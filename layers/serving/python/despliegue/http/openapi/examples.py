@@ -11,16 +11,19 @@ import orjson
 
 from despliegue.errors import ModelNotReady
 from despliegue.features import Predictions, Schema
+from despliegue.http.messages import JSON
 from despliegue.http.openapi.asked import Asked
+from despliegue.http.openapi.example_jobs import JOB, REQUESTS, STATES
 from despliegue.http.openapi.faults import Errors, errors_of
+from despliegue.http.openapi.invocations import Invocations, invocations_of
+from despliegue.http.openapi.responses import MAX_BYTES
+from despliegue.http.served import Served
 from despliegue.models import Model, ModelRepository
 from despliegue.protocols.infer_client import example_values, plain_request
 from despliegue.protocols.openapi.infer import json_inputs, json_outputs
 from despliegue.protocols.predict_v1 import decoder_of, predictions_of
 from despliegue.protocols.row_tensors import count_rows
 
-MAX_BYTES: Final = 64 * 1024
-"""A request or reply larger than this is no example: nobody reads it, and the pages that show documents choke."""
 MAX_SIZE: Final = MAX_BYTES // 4
 """Most values of an input that is made up."""
 
@@ -37,28 +40,30 @@ class Described(msgspec.Struct, frozen=True):
     """What a model takes, and what the service said when it was asked for it.
 
     Attributes:
-        path: that of its metadata.
-        predict_path: that of its V1 predict.
+        below: its path, without the protocol's version.
         infer: an inference; None where none is known that works, or that is small enough.
         predict: a V1 prediction, likewise.
+        invocations: what `/invocations` takes; None where that does not serve it.
         schema: its columns; None where it has none, or V1 predict does not serve it.
         predictions: what it predicts; None where that is not known.
         empty: whether V1 predict takes no rows.
-        metadata: its metadata.
-        ready: that it is ready.
+        replies: to what has just one good answer, by operation.
+        has_jobs: whether files are scored by it.
+        card: its card; None where it has none.
         deprecated: whether the version is on its way out.
         errors: by operation.
     """
 
-    path: str
-    predict_path: str
+    below: str
     infer: Exchange | None
     predict: Exchange | None
+    invocations: Invocations | None
     schema: Schema | None
     predictions: Predictions | None
     empty: bool
-    metadata: bytes
-    ready: bytes
+    replies: dict[str, bytes]
+    has_jobs: bool
+    card: str | None
     deprecated: bool
     errors: dict[str, Errors]
 
@@ -67,28 +72,35 @@ class Described(msgspec.Struct, frozen=True):
 _DESCRIBED: Final[WeakKeyDictionary[Model, dict[Any, Described]]] = WeakKeyDictionary()
 
 
-def describe(repository: ModelRepository, model: Model, *, by_version: bool) -> Described:
+def describe(served: Served, model: Model, *, by_version: bool) -> Described:
     """A model, asked for by name, or by name and version; it is run when it is first described, and when it changed.
 
     Raises:
         ModelNotFound: it was taken away meanwhile.
     """
-    path = f"/models/{model.name}/versions/{model.version}" if by_version else f"/models/{model.name}"
+    repository, has_jobs = served.repository, served.jobs is not None and not model.media_types
+    below = f"/models/{model.name}/versions/{model.version}" if by_version else f"/models/{model.name}"
     known = _DESCRIBED.setdefault(model, {})
     deprecation = repository.deprecated.get((model.name, model.version))
-    key = (path, deprecation, *repository.versions(model.name))
+    key = (below, has_jobs, deprecation, *repository.versions(model.name))
     if key not in known:
-        known[key] = _describe(repository, model, path)
-    return known[key]
+        known[key] = _describe(repository, model, below, has_jobs=has_jobs)
+    card = Asked(repository)("GET", f"/v2{below}/card")  # each time: it is read off the disk, as it is then
+    text = card.body.decode(errors="replace") if card.status == 200 else None
+    return msgspec.structs.replace(known[key], card=text)
 
 
-def _describe(repository: ModelRepository, model: Model, below: str) -> Described:
-    ask = Asked(repository)
+def _describe(repository: ModelRepository, model: Model, below: str, *, has_jobs: bool) -> Described:
+    ask = Asked(repository, jobs=has_jobs)
     path, predict_path = f"/v2{below}", f"/v1{below}:predict"
+    replies = _replies(ask, below)  # first: what is run after it is counted
+    if has_jobs:
+        replies |= _job_replies(ask, f"{path}/jobs")
     values, infer = next(_inferences(ask, f"{path}/infer", model), ({}, None))
-    schema = _columns(model)
+    rows = schema = _rows(model)
+    records = _tensors(values) if rows is not None and not rows.columns else []
     predict = predictions = None
-    if schema is not None:
+    if schema is not None and schema.columns:
         records = _records(schema, values)
         sent = orjson.dumps({"instances": records})
         response = ask("POST", predict_path, sent)
@@ -96,20 +108,42 @@ def _describe(repository: ModelRepository, model: Model, below: str) -> Describe
             predict, predictions = _small(Exchange(sent, response.body)), _predictions(model, sent)
         twice = ask("POST", predict_path, orjson.dumps({"instances": records * 2}))
         if 501 in (response.status, twice.status):  # an output has no value for each row, which one row may not show
-            schema = None
+            rows = None
+    invocations = invocations_of(ask, f"{below}/invocations", model, rows, records)
+    if predictions is None and invocations is not None and invocations.given:
+        instances = invocations.sent.get(JSON, {}).get("instances")
+        if instances is not None or model.media_types:
+            predictions = _predictions(model, instances)
     return Described(
-        path,
-        predict_path,
+        below,
         infer,
         predict,
-        schema,
+        invocations,
+        rows if rows is not None and rows.columns else None,
         predictions,
         ask("POST", predict_path, b'{"instances":[]}').status == 200,
-        ask("GET", path).body,
-        ask("GET", f"{path}/ready").body,
+        replies,
+        has_jobs,
+        None,
         (model.name, model.version) in repository.deprecated,
-        errors_of(ask, model, path, predict_path),
+        errors_of(ask, model, below, jobs=has_jobs),
     )
+
+
+def _replies(ask: Asked, below: str) -> dict[str, bytes]:
+    paths = {
+        "metadata": f"/v2{below}",
+        "ready": f"/v2{below}/ready",
+        "configuration": f"/v2{below}/config",
+        "statistics": f"/v2{below}/stats",
+        "status": f"/v1{below}",
+    }
+    return {name: ask("GET", path).body for name, path in paths.items()}
+
+
+def _job_replies(ask: Asked, path: str) -> dict[str, bytes]:
+    created = {f"createJob.{name}": ask("POST", path, body).body for name, body in REQUESTS.items()}
+    return created | {f"jobStatus.{state}": ask("GET", f"{path}/{JOB}").body for state in STATES}
 
 
 def _inferences(ask: Asked, path: str, model: Model) -> Iterator[tuple[dict[str, Any], Exchange]]:
@@ -137,12 +171,19 @@ def _small(exchange: Exchange) -> Exchange | None:
     return exchange if max(len(exchange.sent), len(exchange.reply)) <= MAX_BYTES else None
 
 
-def _columns(model: Model) -> Schema | None:
+def _rows(model: Model) -> Schema | None:
+    """The columns or tensors whose rows are predicted; None where JSON cannot carry them, or they are an image."""
     try:
         schema = decoder_of(model).schema
     except ModelNotReady:  # the manifest's features do not fit the inputs: V2 serves it all the same
         return None
-    return schema if schema.columns and model.in_json else None
+    return schema if model.in_json and not model.media_types else None
+
+
+def _tensors(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of an inference, each an object of a tensor for each input."""
+    columns = [value if isinstance(value, list) else [value] for value in values.values()]
+    return [dict(zip(values, row, strict=True)) for row in zip(*columns, strict=False)]
 
 
 def _records(schema: Schema, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -158,9 +199,10 @@ def _records(schema: Schema, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{column.name: zeros.get(column.datatype.kind, 0) for column in required}]
 
 
-def _predictions(model: Model, sent: bytes) -> Predictions:
+def _predictions(model: Model, sent: bytes | None) -> Predictions:
+    """What a V1 request that works predicts; without one, for it is an image, what a black one does."""
     decoder = decoder_of(model)
-    inputs = decoder.decode(sent)
+    inputs = {name: image[None] for name, image in model.zeros().items()} if sent is None else decoder.decode(sent)
     names = list(model.signature.outputs)
     outputs = dict(zip(names, model.run(inputs, names), strict=True))
     return predictions_of(model, outputs, count_rows(inputs, decoder.schema))

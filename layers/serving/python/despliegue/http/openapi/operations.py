@@ -1,66 +1,39 @@
-"""The operations on one model: infer, predict, metadata and ready, with their examples and errors."""
+"""The operations on one model, but for those that have modules of their own: jobs and `/invocations`."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from despliegue.http.messages import JSON
 from despliegue.http.open_inference import BINARY, HEADER_LENGTH
-from despliegue.http.openapi import responses
-from despliegue.http.openapi.examples import Described, Exchange
-from despliegue.http.served import Auth
-from despliegue.models import Model
-from despliegue.protocols.openapi import SCHEMAS
-from despliegue.protocols.openapi.infer import json_inputs, json_outputs
+from despliegue.http.openapi import invocations, jobs, responses
+from despliegue.http.openapi.examples import Exchange
+from despliegue.http.openapi.place import Place
 
 _LENGTH: Final = "How many bytes of the body are JSON; raw tensors follow (Triton's binary tensor data extension)"
 _NOT_READY: Final = "model.onnx has 12 bytes, but manifest.json says 2,829"
 
 
-class Place:
-    """Where the operations stand: their names, and those of what they refer to.
-
-    Args:
-        model: the model.
-        described: what is known of it.
-        prefix: of the names of schemas and operations.
-        tag: the operations'.
-        auth: what callers must prove.
-        models: names of the models, for operations on any of them; none for those on the one.
-    """
-
-    def __init__(
-        self, model: Model, described: Described, prefix: str, tag: str, auth: Auth, models: Sequence[str] = ()
-    ) -> None:
-        self.model = model
-        self.described = described
-        self.prefix = prefix
-        self.tag = tag
-        self.auth = auth
-        self.path = "/v2/models/{model_name}" if models else described.path
-        self.predict_path = "/v1/models/{model_name}:predict" if models else described.predict_path
-        name = {"name": "model_name", "in": "path", "required": True, "schema": {"type": "string", "enum": models}}
-        self.shared = {"parameters": [name | {"example": model.name}]} if models else {}
-        self.json_inputs = bool(models) or json_inputs(model.signature)
-        self.json_outputs = bool(models) or json_outputs(model.signature)
-        self.has_predict = bool(models) or described.schema is not None
-
-    def schema(self, name: str) -> dict[str, str]:
-        """A reference to a schema of the model's."""
-        return {"$ref": f"{SCHEMAS}{self.prefix}{name}"}
-
-
 def paths(place: Place) -> dict[str, Any]:
     """The path items of the model."""
+    described = place.described
     found = {
-        place.path: place.shared | {"get": _metadata(place)},
-        f"{place.path}/ready": place.shared | {"get": _ready(place)},
-        f"{place.path}/infer": place.shared | {"post": _infer(place)},
+        place.path: {"get": _metadata(place)},
+        f"{place.path}/ready": {"get": _ready(place)},
+        f"{place.path}/infer": {"post": _infer(place)},
+        f"{place.path}/config": {"get": _configuration(place)},
+        f"{place.path}/stats": {"get": _statistics(place)},
+        f"/v1{place.below}": {"get": _status(place)},
     }
     if place.has_predict:
-        found[place.predict_path] = place.shared | {"post": _predict(place)}
-    return found
+        found[f"/v1{place.below}:predict"] = {"post": _predict(place)}
+    if place.is_any or described.invocations is not None:
+        found[f"{place.below}/invocations"] = {"post": invocations.operation(place)}
+    if described.has_jobs:
+        found |= jobs.paths(place)
+    if place.is_any or described.card is not None:
+        found[f"{place.path}/card"] = {"get": _card(place)}
+    return {path: place.shared | item for path, item in found.items()}
 
 
 def _infer(place: Place) -> dict[str, Any]:
@@ -78,8 +51,7 @@ def _infer(place: Place) -> dict[str, Any]:
     header = {"name": HEADER_LENGTH, "in": "header", "required": not place.json_inputs} | length
     if known is not None and known.sent_json is not None:
         header["example"] = known.sent_json
-    return _operation(
-        place,
+    return place.operation(
         "infer",
         "Predict by tensors",
         "The Open Inference Protocol V2: arrays by name in, arrays by name out.",
@@ -93,8 +65,7 @@ def _predict(place: Place) -> dict[str, Any]:
     known = place.described.predict
     sent = {"schema": place.schema("PredictRequest")} | _example(known, raw=False, sent=True)
     given = {"schema": place.schema("PredictResponse")} | _example(known, raw=False, sent=False)
-    return _operation(
-        place,
+    return place.operation(
         "predict",
         "Predict by features",
         "The V1 protocol of KServe and TensorFlow Serving: a record or a row each under `instances` in, a prediction"
@@ -105,40 +76,70 @@ def _predict(place: Place) -> dict[str, Any]:
 
 
 def _metadata(place: Place) -> dict[str, Any]:
-    response = responses.given(
-        "The model's signature, and what is known of it", "ModelMetadata", place.described.metadata
+    success = responses.given(
+        "The model's signature, and what is known of it", "ModelMetadata", place.described.replies["metadata"]
     )
-    return _operation(place, "metadata", "The model's metadata", "", response)
+    return place.operation("metadata", "The model's metadata", "", success)
+
+
+def _configuration(place: Place) -> dict[str, Any]:
+    success = responses.given(
+        "The signature, in Triton's words", "ModelConfiguration", place.described.replies["configuration"]
+    )
+    return place.operation(
+        "configuration", "The model's configuration", "Triton's extension, for its clients.", success
+    )
+
+
+def _statistics(place: Place) -> dict[str, Any]:
+    success = responses.given("The counts", "ModelStatistics", place.described.replies["statistics"])
+    return place.operation(
+        "statistics",
+        "How often the model was run, and how long it took",
+        "Triton's extension. Each process of the service counts for itself, from its own start.",
+        success,
+    )
 
 
 def _ready(place: Place) -> dict[str, Any]:
+    return _readiness(place, "ready", "Whether the model is ready", "Ready", "NotReady", live=True)
+
+
+def _status(place: Place) -> dict[str, Any]:
+    return _readiness(place, "status", "Whether the model is ready, by the V1 protocol", "ModelStatus", "ModelStatus")
+
+
+def _readiness(place: Place, name: str, summary: str, good: str, bad: str, **more: bool) -> dict[str, Any]:
+    """An operation that tells it; `good` and `bad` are the schemas of its answers, and `more` is in the bad one."""
     model = place.model
     reason = f"model '{model.name}' version {model.version} is not ready: {_NOT_READY}"
-    broken = orjson.dumps({"name": model.name, "ready": False, "live": True, "error": reason})
-    operation = _operation(
-        place,
-        "ready",
-        "Whether the model is ready",
-        "It is loaded for that.",
-        responses.given("It is", "Ready", place.described.ready),
-    )
-    operation["responses"]["400"] = responses.given("It is not, for the reason given", "NotReady", broken)
+    broken = orjson.dumps({"name": model.name, "ready": False, **more, "error": reason})
+    success = responses.given("It is", good, place.described.replies[name])
+    operation = place.operation(name, summary, "It is loaded for that.", success)
+    operation["responses"]["400"] = responses.given("It is not, for the reason given", bad, broken)
     return operation
 
 
-def _operation(
-    place: Place, name: str, summary: str, description: str, success: Mapping[str, Any], **more: Any
-) -> dict[str, Any]:
-    found = place.described.errors[name]
-    return {
-        "operationId": f"{place.prefix}{name}",
-        "tags": [place.tag],
-        "summary": summary,
-        **({"description": description} if description else {}),
-        **({"deprecated": True} if place.described.deprecated else {}),
-        **more,
-        "responses": {"200": success, **responses.errors(found, place.auth, posted="requestBody" in more)},
+def _card(place: Place) -> dict[str, Any]:
+    text = {"schema": {"type": "string"}}
+    if (card := place.described.card) is not None:
+        text |= responses.examples({"example": orjson.dumps(card)})
+    tag = {"description": "What to send as If-None-Match next time", "schema": {"type": "string"}}
+    known = {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The ETag of the card that is known already",
+        "schema": {"type": "string"},
     }
+    operation = place.operation(
+        "card",
+        "The model card",
+        "Markdown, for people: what the model is, what it is for, how it was made and how well it predicts.",
+        {"description": "The card", "headers": {"ETag": tag}, "content": {"text/markdown": text}},
+        parameters=[known],
+    )
+    operation["responses"]["304"] = {"description": "It is the known one", "headers": {"ETag": tag}}
+    return operation
 
 
 def _example(known: Exchange | None, *, raw: bool, sent: bool) -> dict[str, Any]:

@@ -10,3 +10,8 @@ type JsonSchema = dict[str, Any]
 
 SCHEMAS: Final = "#/components/schemas/"
 """What a schema's name follows in a reference to it."""
+
+
+def object_of(**properties: JsonSchema) -> JsonSchema:
+    """An object that has all of these."""
+    return {"type": "object", "required": list(properties), "properties": properties}

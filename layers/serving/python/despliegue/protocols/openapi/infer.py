@@ -75,7 +75,7 @@ def generic() -> dict[str, JsonSchema]:
             "outputs": _wanted([]),
         },
     }
-    output = _tensor(name, datatype, shape, {"type": "array"})
+    output = _tensor(name, datatype, shape, {"type": "array", "items": {}})
     return {"InferRequest": request, "InferResponse": _response("", "", [output])}
 
 

@@ -41,7 +41,14 @@ def schemas(
         },
         "Record": record,
         "Row": row,
-        "PredictResponse": response({"$ref": f"{ref}Prediction"}),
+        **replies(model, predictions, prefix),
+    }
+
+
+def replies(model: Model, predictions: Predictions | None, prefix: str) -> dict[str, JsonSchema]:
+    """`PredictResponse`, and what it is made of, by name; see `schemas`."""
+    return {
+        "PredictResponse": _response({"$ref": f"{SCHEMAS}{prefix}Prediction"}),
         "Prediction": _prediction(model, predictions),
     }
 
@@ -50,11 +57,10 @@ def generic() -> dict[str, JsonSchema]:
     """`PredictRequest` and `PredictResponse` of any model."""
     instances = {"type": "array", "items": {"type": ["object", "array"]}}
     request = {"type": "object", "required": ["instances"], "properties": {"instances": instances}}
-    return {"PredictRequest": request, "PredictResponse": response({})}
+    return {"PredictRequest": request, "PredictResponse": _response({})}
 
 
-def response(prediction: JsonSchema) -> JsonSchema:
-    """The reply: a prediction for each row."""
+def _response(prediction: JsonSchema) -> JsonSchema:
     predictions = {"type": "array", "items": prediction, "description": "One for each row, in their order"}
     return {"type": "object", "required": ["predictions"], "properties": {"predictions": predictions}}
 
@@ -68,6 +74,13 @@ def _value(column: Column, feature: Feature | None) -> JsonSchema:
         description += "; null, or left out of a record, where it is missing"
     elif column.optional:
         description += "; may be left out of all records: the model has a value for it"
+    # What is usual is no rule: other values are taken, so it must not be `minimum` or `enum`.
+    if feature is not None and feature.usual:
+        description = f"{description}. Usually {feature.usual_words}"
+        schema["x-usual"] = list(feature.usual)
+    if feature is not None and feature.choices:
+        description = f"{description}. The examples are usual; other texts are taken"
+        schema["examples"] = list(feature.choices)
     return schema | {"description": description}
 
 

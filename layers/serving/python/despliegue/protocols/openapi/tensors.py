@@ -10,6 +10,7 @@ from despliegue.models import Datatype, TensorSpec
 from despliegue.protocols.infer_request import MAX_RANK
 from despliegue.protocols.openapi import JsonSchema
 
+_NESTED: Final = "Nested like the shape, or flat in row-major order"
 _FORMATS: Final = {"FP32": "float", "FP64": "double", "INT32": "int32", "INT64": "int64"}
 
 
@@ -56,12 +57,12 @@ def data(spec: TensorSpec) -> JsonSchema:
     """A tensor's values as they may be sent: nested like its shape, or flat in row-major order."""
     item = value(spec.datatype, sent=True)
     if not spec.shape:
-        return {"anyOf": [item, {"type": "array", "description": "Nested like the shape, or flat in row-major order"}]}
+        return {"anyOf": [item, array([-1], {}) | {"description": _NESTED}]}
     nested = array(spec.shape, item)
     if len(spec.shape) == 1:
         return nested
     flat = array([-1 if min(spec.shape) < 0 else math.prod(spec.shape)], item)
-    return {"anyOf": [nested, flat], "description": "Nested like the shape, or flat in row-major order"}
+    return {"anyOf": [nested, flat], "description": _NESTED}
 
 
 def _range(datatype: Datatype) -> JsonSchema:
