@@ -21,6 +21,8 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 
 from despliegue.models.manifest import Feature, Manifest
+from despliegue.monitoring import profile
+from despliegue_cli.packages.description.usual_values import with_usual_values
 
 ROOT = Path(__file__).parent.parent
 NAME, VERSION = "breast-cancer", "1"
@@ -56,10 +58,11 @@ def convert(classifier: GradientBoostingClassifier) -> onnx.ModelProto:
 
 def describe(classifier: GradientBoostingClassifier) -> Manifest:
     """What ONNX cannot say of it; the example is the first row of the public data set."""
-    rows, _, features = load_data()
+    rows, _, names = load_data()
+    columns = dict(zip(names, rows.T, strict=True))
     return Manifest(
         description="Whether a breast tumour is malignant, from 30 measurements of its cell nuclei",
-        features=tuple(Feature(name) for name in features),
+        features=with_usual_values([Feature(name) for name in names], columns, profile(columns, {}), ()),
         labels=tuple(str(label) for label in classifier.classes_),
         source={"framework": f"scikit-learn {sklearn.__version__}", "script": "examples/breast_cancer.py"},
         example={"input": [[float(str(value)) for value in rows[0]]]},

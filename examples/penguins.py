@@ -26,6 +26,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from despliegue.models.manifest import Feature, Manifest
+from despliegue.monitoring import profile
+from despliegue_cli.packages.description.usual_values import with_usual_values
 
 ROOT = Path(__file__).parent.parent
 NAME, VERSION = "penguins", "1"
@@ -75,14 +77,17 @@ def convert(pipeline: Pipeline) -> onnx.ModelProto:
 
 
 def describe(pipeline: Pipeline) -> Manifest:
-    """What ONNX cannot say of it; the example is the first row of the public data set."""
+    """What ONNX cannot say of it; the example is the first row of the public data set, and any text in it is public."""
     rows, _ = load_data()
     first = rows.iloc[0]
+    features = [
+        Feature(name, "number", "NaN") if name in NUMBERS else Feature(name, "category", "") for name in COLUMNS
+    ]
+    columns = {name: rows[name].to_numpy() for name in COLUMNS}
+    texts = set(rows[CATEGORIES].to_numpy().ravel())
     return Manifest(
         description="Which species a penguin is, from its island, its measurements and its sex",
-        features=tuple(
-            Feature(name, "number", "NaN") if name in NUMBERS else Feature(name, "category", "") for name in COLUMNS
-        ),
+        features=with_usual_values(features, columns, profile(columns, {}), texts),
         labels=tuple(str(label) for label in pipeline.classes_),
         source={"framework": f"scikit-learn {sklearn.__version__}", "script": "examples/penguins.py"},
         example={name: [[float(str(first[name])) if name in NUMBERS else first[name]]] for name in COLUMNS},

@@ -109,6 +109,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     deprecated = {"1": {"since": "2026-11-01", "sunset": "2027-01-01"}}
     (models / "price/manifest.json").write_text(json.dumps({"deprecated": deprecated}))
     (models / "price/2/MODEL_CARD.md").write_text(f"# price, version 2\n\nWhat a flat costs. {MARKUP}\n")
+    _add(models, "flat", "1", _FLAT, _FLATS)
     _add(models, "tensors", "1", "g (float[N, M, 2] x) => (float[N, M, 2] y) { y = Identity(x) }", Manifest())
     _add(models, "needs", "1", _TYPES, Manifest())
     _add(models, "review", "1", "g (string[N, 1] text) => (string[N, 1] same) { same = Identity(text) }", Manifest())
@@ -128,6 +129,19 @@ _PRICE = Manifest(
     description="What a flat costs",
     features=(Feature("rooms", missing="NaN"), Feature("area", missing="NaN")),
     example={"x": [[3, 70]]},
+)
+_FLAT = """
+    g (string[N, 1] district, float[N, 1] area, string[N, 1] heating) => (string[N, 1] there, float[N, 1] same) {
+        there = Identity(district)  same = Identity(area)
+    }
+"""
+_FLATS = Manifest(
+    features=(
+        Feature("district", "category", "", choices=(MARKUP, IMAGE, "Norte", "another…")),
+        Feature("area", "number", "NaN", usual=(33, 120.5)),
+        Feature("heating", "category", choices=("gas", "none")),
+    ),
+    example={"district": [["Norte"]], "area": [[70]], "heating": [["coal"]]},
 )
 _CLASSIFIER = """
     g (float[N, 2] x) => (string[N] label, float[N, 2] probabilities) <string[2] names = {"", ""}> {

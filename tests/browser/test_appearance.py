@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     type OpenPage = Callable[..., Page]
 
-MODELS = ("breast-cancer", "hostile", "hundred", "needs", "penguins", "price", "review", "tensors", "unnamed")
+MODELS = ("breast-cancer", "flat", "hostile", "hundred", "needs", "penguins", "price", "review", "tensors", "unnamed")
 RATIO = """
     ([text, ground]) => {
         const light = (colour) => {

@@ -53,7 +53,7 @@ def test_a_newcomer_predicts_reads_a_refusal_and_copies_a_working_call(
     assert field.evaluate("field => field === document.activeElement")
 
     field.fill("5000")
-    page.get_by_label("island", exact=True).fill("Biscoe")
+    page.get_by_label("island", exact=True).select_option("Biscoe")
     page.get_by_label("sex is missing").check()
     assert field.get_attribute("aria-invalid") == "true", "what is said of a field stays until it is tried again"
     label, *shown = predict(page).split("\n")
@@ -72,7 +72,8 @@ def test_every_call_works_as_it_is_copied(
     page = open_page(f"{keyed_service}/docs", permissions=["clipboard-read", "clipboard-write"])
     give_key(page, "only-for-this-test")
     show(page, "penguins")
-    page.get_by_label("island", exact=True).fill("an 'island' with \"quotes\", $HOME, \\ and `ticks`")
+    page.get_by_label("island", exact=True).select_option("another…")
+    page.get_by_label("island, another").fill("an 'island' with \"quotes\", $HOME, \\ and `ticks`")
     page.get_by_label("sex is missing").check()
 
     call = copied(page, language)
@@ -86,7 +87,8 @@ def test_the_call_in_r_is_whole_and_reads_the_key(open_page: OpenPage, keyed_ser
     page = open_page(f"{keyed_service}/docs", permissions=["clipboard-read", "clipboard-write"])
     give_key(page, "only-for-this-test")
     show(page, "penguins")
-    page.get_by_label("island", exact=True).fill("(with brackets)")
+    page.get_by_label("island", exact=True).select_option("another…")
+    page.get_by_label("island, another").fill("(with brackets)")
 
     call = copied(page, "R")
 

@@ -43,8 +43,9 @@ def test_training_again_gives_the_same_predictions(root: Path, example: Any, tmp
     subprocess.run([sys.executable, script, "--models", tmp_path], check=True, capture_output=True, timeout=300)
     rows, _, _ = example.load_data()
 
-    again = outputs(ModelRepository(tmp_path).get("breast-cancer"), rows)
-    committed = outputs(ModelRepository(root / "layers" / "models").get("breast-cancer"), rows)
+    trained, kept = (ModelRepository(at).get("breast-cancer") for at in (tmp_path, root / "layers" / "models"))
+    assert trained.manifest.features == kept.manifest.features
+    again, committed = outputs(trained, rows), outputs(kept, rows)
 
     assert again[0].tolist() == committed[0].tolist()
     np.testing.assert_allclose(again[1], committed[1], rtol=0, atol=1e-6)

@@ -119,6 +119,14 @@ def test_the_manifest_describes_every_input(model: Model, pipeline: Any) -> None
     assert list(model.manifest.labels) == pipeline.classes_.tolist()
 
 
+def test_the_manifest_says_what_is_usual_in_the_data(model: Model, rows: Any) -> None:
+    for feature in model.manifest.features:
+        if feature.name in CATEGORIES:
+            assert set(feature.choices or ()) == set(rows[feature.name]) - {""}
+        else:
+            assert 0.95 <= rows[feature.name].dropna().between(*feature.usual or ()).mean() < 1, feature.name
+
+
 def test_the_example_of_the_manifest_is_a_row_of_the_data(model: Model, rows: Any) -> None:
     example = model.manifest.example
 
@@ -131,7 +139,9 @@ def test_training_again_gives_the_same_predictions(root: Path, model: Model, row
     script = root / "examples" / "penguins.py"
     subprocess.run([sys.executable, script, "--models", tmp_path], check=True, capture_output=True, timeout=300)
 
-    again = outputs(ModelRepository(tmp_path).get("penguins"), rows)
+    trained = ModelRepository(tmp_path).get("penguins")
+    assert trained.manifest.features == model.manifest.features
+    again = outputs(trained, rows)
     committed = outputs(model, rows)
 
     assert again[0].tolist() == committed[0].tolist()

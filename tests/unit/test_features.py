@@ -239,6 +239,7 @@ def test_inputs_that_are_no_named_columns_have_none(inputs: Any) -> None:
         ((Feature("a"), Feature("a")), "names a feature twice"),
         ((Feature("a"), Feature("b", missing="none")), "the missing marker of feature 'b' is 'none', which is no FP32"),
         ((Feature("a"), Feature("b", missing="1e39")), "the missing marker of feature 'b' is 1e+39, which is out of"),
+        ((Feature("a"), Feature("b", choices=("c",))), "feature 'b' has choices, but takes FP32; expected texts"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_our_fault(features: tuple[Feature, ...], says: str) -> None:
@@ -246,6 +247,11 @@ def test_a_manifest_that_does_not_fit_is_our_fault(features: tuple[Feature, ...]
         schema(("x", "FP32", (-1, 2)), features=features)
 
     assert says in str(caught.value)
+
+
+def test_a_range_of_what_is_no_number_is_our_fault() -> None:
+    with pytest.raises(ModelNotReady, match="feature 'a' has a usual range, but takes BYTES, no numbers"):
+        schema(("a", "BYTES", (-1, 1)), features=(Feature("a", usual=(1, 2)),))
 
 
 # Records

@@ -94,6 +94,55 @@ def test_keys_of_a_later_version_are_ignored_and_digested(add_model: AddModel) -
     assert Manifest.read(folder).features == (Feature("a"),)
 
 
+def test_what_is_usual_is_read_again(add_model: AddModel) -> None:
+    features = (Feature("a", usual=(-1.5, 60.0)), Feature("b", "category", choices=("<b>", "ñ")))
+    folder = add_model()
+    Manifest(features=features).write(folder)
+
+    manifest = Manifest.read(folder)
+
+    assert manifest.features == features
+    assert manifest.digest == json.loads((folder / "manifest.json").read_bytes())["digest"]
+
+
+def test_features_of_which_nothing_is_usual_are_written_and_digested_as_before(add_model: AddModel) -> None:
+    folder = add_model()
+    Manifest(features=(Feature("a"),)).write(folder)
+
+    document = json.loads((folder / "manifest.json").read_bytes())
+
+    assert document["features"] == [{"name": "a", "kind": "number", "missing": None}]
+    assert Manifest.read(folder).digest == document["digest"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ('"usual": [60, 33]', "feature 'a' is usually 60 to 33; expected finite numbers, the lower first"),
+        ('"usual": [33]', "Expected `array` of length 2, got 1 - at `$.features[0].usual`"),
+        ('"usual": null', "Expected `array`, got `null`"),
+        ('"usual": ["33", 60]', "Expected `float`, got `str` - at `$.features[0].usual[0]`"),
+        ('"usual": [false, 60]', "Expected `float`, got `bool`"),
+        ('"usual": [0, NaN]', "is not valid JSON"),
+        ('"usual": [0, 1e999]', "is not valid JSON"),
+        ('"choices": []', "Expected `array` of length >= 1 - at `$.features[0].choices`"),
+        ('"choices": ["b", ""]', "Expected `str` of length >= 1 - at `$.features[0].choices[1]`"),
+        ('"choices": ["b", "c", "b"]', "feature 'a' has a choice twice; expected choices that all differ"),
+        ('"choices": ["b", 3]', "Expected `str`, got `int`"),
+        (f'"choices": ["{"b" * 101}"]', "Expected `str` of length <= 100"),
+        (f'"choices": {json.dumps([str(number) for number in range(51)])}', "Expected `array` of length <= 50"),
+    ],
+)
+def test_what_cannot_be_usual_is_refused(add_model: AddModel, fields: str, says: str) -> None:
+    folder = add_model()
+    (folder / "manifest.json").write_text(f'{{"features": [{{"name": "a", {fields}}}]}}')
+
+    with pytest.raises(ModelNotReady, match=r"^manifest\.json is not ") as caught:
+        Manifest.read(folder)
+
+    assert says in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -213,8 +213,8 @@ def test_names_of_any_kind_stay_in_their_cells(tmp_path: Path) -> None:
 
     shown = ["".join(part.content for part in token.children or ()) for token in tokens if token.type == "inline"]
     printable = ["".join(each if each.isprintable() else " " for each in name) for name in NASTY]
-    first = shown.index("may be missing")
-    assert shown[first + 1 : first + 1 + 4 * len(NASTY) : 4] == printable
+    first = shown.index("usual values")
+    assert shown[first + 1 : first + 1 + 5 * len(NASTY) : 5] == printable
     assert "What *it* <is> # and | more" in shown
     assert "x|y ## z `1`" in shown
     assert "a|`b" in shown

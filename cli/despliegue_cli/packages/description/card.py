@@ -13,8 +13,10 @@ import onnx
 
 from despliegue.features import Schema
 from despliegue.models import Manifest, Model, TensorSpec
+from despliegue.models.images import MAX_PIXELS
+from despliegue.models.manifest import Feature
 from despliegue.models.model import FILE_NAME as MODEL
-from despliegue_cli.curl import curl
+from despliegue_cli.curl import curl, curl_image
 from despliegue_cli.packages.description.calls import Calls
 from despliegue_cli.packages.description.markdown import code, escaped, fenced, table
 from despliegue_cli.packages.improve.results import Improvements
@@ -99,6 +101,10 @@ def _calls(name: str, version: str, wanted: Calls) -> Iterator[str]:
     if not wanted.infer:
         yield f"There is no example of a request. `GET /v2/models/{name}` tells what it takes."
         return
+    if wanted.takes_image:
+        yield f"One image a request, JPEG or PNG, of at most {MAX_PIXELS:,} pixels:"
+        yield fenced(curl_image(f"$API_URL/models/{name}/versions/{version}/invocations", keyed=True), "sh")
+        return
     path, body = wanted.best(name, version)
     yield fenced(curl(f"$API_URL/{path}", body, keyed=True), "sh")
     if wanted.file:
@@ -109,19 +115,26 @@ def _calls(name: str, version: str, wanted: Calls) -> Iterator[str]:
 def _inputs(manifest: Manifest, model: Model, schema: Schema) -> str:
     if not schema.columns:
         return _tensors(model.signature.inputs.values())
-    kinds = {feature.name: feature.kind for feature in manifest.features}
+    features = {feature.name: feature for feature in manifest.features}
     return table(
-        ("feature", "kind", "datatype", "may be missing"),
+        ("feature", "kind", "datatype", "may be missing", "usual values"),
         [
             (
                 code(name),
-                kinds.get(name, ""),
+                features[name].kind if name in features else "",
                 column.datatype.name,
                 "no" if column.missing is None and not column.optional else "yes",
+                _usual(features.get(name)),
             )
             for name, column in schema.columns.items()
         ],
     )
+
+
+def _usual(feature: Feature | None) -> str:
+    if feature is not None and feature.usual:
+        return feature.usual_words
+    return ", ".join(map(code, feature.choices)) if feature is not None and feature.choices else ""
 
 
 def _outputs(manifest: Manifest, model: Model) -> Iterator[str]:

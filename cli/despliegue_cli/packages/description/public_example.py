@@ -37,6 +37,8 @@ def example(model: Model, profile: Profile | None, texts: Collection[str] = ()) 
     zeros = model.zeros()
     if not model.in_json or sum(array.size for array in zeros.values()) > MOST_VALUES:
         return {}
+    if model.media_types:
+        return {name: array.tolist() for name, array in zeros.items()}
     schema = Schema.read(model.signature, model.manifest)
     for known in ([profile] if profile is not None else []) + [None]:
         if schema.columns:
@@ -74,7 +76,7 @@ def published_example(model: Model, rows: Rows) -> Example:
             return {}
         found = _of_values(schema, {name: _given(column, rows.columns[name][0]) for name, column in columns.items()})
     else:
-        found = {name: values[:1].tolist() for name, values in rows.columns.items()}
+        found = {name: values[0 if model.media_types else slice(1)].tolist() for name, values in rows.columns.items()}
     return found if _is_answered(model, found) else {}
 
 

@@ -1,7 +1,8 @@
 """`manifest.json`: what ONNX cannot say of a model. Optional; the ONNX file alone gives a working signature."""
 
+import math
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import msgspec
 import orjson
@@ -20,6 +21,13 @@ FORMAT = 1
 """The version of the form of `manifest.json`, which `docs/manifest.schema.json` describes. Fields are only added to it:
 a higher one is for what an older Despliegue would understand wrongly."""
 
+MOST_CHOICES = 50
+MOST_CHARACTERS = 100
+"""Of a choice."""
+
+type _Choice = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
+type _Choices = Annotated[tuple[_Choice, ...], msgspec.Meta(min_length=1, max_length=MOST_CHOICES)]
+
 
 class Feature(msgspec.Struct, frozen=True):
     """One column of what the model was trained on.
@@ -29,11 +37,35 @@ class Feature(msgspec.Struct, frozen=True):
         kind: `number` or `category`.
         missing: what the model takes for a missing value: `NaN` for numbers, usually the empty string for categories;
             None where it takes none.
+        usual: the range that numbers usually lie in, the lower end first. What is outside is taken too.
+        choices: texts to choose from. Others are taken too.
     """
 
     name: str
     kind: str = "number"
     missing: str | None = None
+    # Left out where they are not known, so that a manifest from before they were there keeps its digest.
+    usual: tuple[float, float] | msgspec.UnsetType = msgspec.UNSET
+    choices: _Choices | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse what can be neither.
+
+        Raises:
+            ValueError: the range is not finite or not in order, or a choice is there twice.
+        """
+        if self.usual and not -math.inf < self.usual[0] <= self.usual[1] < math.inf:
+            low, high = self.usual
+            raise ValueError(
+                f"feature {shorten(self.name)} is usually {low:g} to {high:g}; expected finite numbers, the lower first"
+            )
+        if self.choices and len(set(self.choices)) < len(self.choices):
+            raise ValueError(f"feature {shorten(self.name)} has a choice twice; expected choices that all differ")
+
+    @property
+    def usual_words(self) -> str:
+        """The range in words, such as `33 to 60`; empty where it is not known."""
+        return " to ".join(f"{bound:.15g}" for bound in self.usual) if self.usual else ""
 
 
 class StoredFile(msgspec.Struct, frozen=True):

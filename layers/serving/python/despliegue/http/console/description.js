@@ -9,7 +9,8 @@ const MOST_FIELDS = 200;
  * @typedef {object} Feature
  * @property {string} name
  * @property {string} type JSON's: `number`, `integer`, `boolean` or `string`
- * @property {unknown[] | null} choices the values that it can have, if they are known
+ * @property {unknown[] | null} choices the values that it can have, or that a text usually has; null where they are not known
+ * @property {[number, number] | null} usual between what a number usually is
  * @property {boolean} nullable null stands for a missing value
  * @property {boolean} optional it may be left out
  */
@@ -158,11 +159,11 @@ function operation(document, ending) {
 function feature(name, schema, required) {
   const types = [schema.type].flat();
   const type = types.find((each) => each !== "null") ?? "string";
-  const choices = schema.enum?.filter((/** @type {unknown} */ value) => value !== null);
   return {
     name,
     type,
-    choices: choices ?? (type === "boolean" ? [true, false] : null),
+    choices: { boolean: [true, false], string: schema.examples }[type] ?? null,
+    usual: schema["x-usual"] ?? null,
     nullable: types.includes("null"),
     optional: !required.includes(name),
   };

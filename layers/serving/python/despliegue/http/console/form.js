@@ -23,6 +23,7 @@ import { pictureFor } from "./picture.js";
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 /** A text longer than this has several lines to be read in. */
 const LONG_TEXT = 60;
+const ANOTHER = "another…";
 const WORDS = new Map([["string", "text"], ["integer", "whole number"], ["number", "number"], ["boolean", "yes or no"]]);
 
 /**
@@ -57,7 +58,7 @@ function fieldsFor(container, model) {
     mark(message) {
       const named = fields.filter((field) => message.includes(`'${field.feature.name}'`));
       fields.forEach((field) => field.mark(named.includes(field) ? message : ""));
-      named[0]?.input.focus();
+      named[0]?.asked.focus();
     },
   };
 }
@@ -73,23 +74,35 @@ class Field {
     this.feature = feature;
     this.example = example;
     this.isText = feature.type === "string" && !feature.choices && (alone || String(example ?? "").length > LONG_TEXT);
-    const kind = WORDS.get(feature.type) ?? feature.type;
+    this.isOpen = feature.type === "string" && Boolean(feature.choices);
+    const words = WORDS.get(feature.type) ?? feature.type;
+    const usually = feature.usual ? `usually ${feature.usual.join(" to ")}` : "";
+    const kind = feature.type === "number" && usually ? usually : [words, usually].filter(Boolean).join(", ");
     this.input = this.makeInput(id);
+    /** For a text that is none of the choices. */
+    this.other = element("input", { type: "text", "aria-label": `${feature.name}, another`, "aria-describedby": `${id}-fault`, autocomplete: "off", spellcheck: "false" });
     this.missing = element("input", { type: "checkbox", "aria-label": `${feature.name} is missing`, change: () => this.follow() });
     const head = element("label", { for: id }, feature.name);
     const toggle = element("label", { class: "missing" }, this.missing, element("span", { "aria-hidden": "true" }, "missing"));
-    const foot = element("div", { class: "foot" }, element("span", { class: "hint", id: `${id}-kind` }, kind));
+    this.unusual = element("span", { class: "unusual", "aria-live": "polite" });
+    const foot = element("div", { class: "foot" }, element("p", { class: "hint", id: `${id}-kind` }, kind, " ", this.unusual));
     if (feature.nullable || feature.optional) foot.append(toggle);
     this.fault = element("p", { class: "fault", id: `${id}-fault` });
-    this.box = element("div", { class: this.isText ? "field whole" : "field" }, head, this.input, foot, this.fault);
+    const below = element("div", { class: "below" }, this.input, ...(this.isOpen ? [this.other] : []), foot, this.fault);
+    this.box = element("div", { class: this.isText ? "field whole" : "field" }, head, below);
     this.fill();
   }
 
   /** @param {string} id */
   makeInput(id) {
-    const settings = { id, "aria-describedby": `${id}-fault ${id}-kind`, autocomplete: "off", "aria-invalid": "false" };
-    if (this.feature.choices) {
-      return element("select", settings, ...this.feature.choices.map((choice) => element("option", {}, String(choice))));
+    // Not at `change`: what is moved then is no longer under the click that left the field.
+    const input = () => this.follow();
+    const settings = { id, "aria-describedby": `${id}-fault ${id}-kind`, autocomplete: "off", "aria-invalid": "false", input };
+    const { choices } = this.feature;
+    if (choices) {
+      // Not a datalist: with a value in the field, it offers only what resembles that.
+      const words = [...choices.map(String), ...(this.isOpen ? [ANOTHER] : [])];
+      return element("select", settings, ...words.map((word) => element("option", {}, word)));
     }
     const placeholder = this.example === undefined || this.example === null ? "" : `such as ${this.example}`;
     if (this.isText) return element("textarea", { ...settings, rows: 5, placeholder });
@@ -100,30 +113,50 @@ class Field {
 
   fill() {
     this.missing.checked = this.example === null || (this.example === undefined && (this.feature.nullable || this.feature.optional));
-    if (this.example !== undefined && this.example !== null) this.input.value = String(this.example);
+    const isKnown = this.example !== undefined && this.example !== null;
+    const value = String(this.example ?? "");
+    if (this.input instanceof HTMLSelectElement) {
+      const place = this.feature.choices?.map(String).indexOf(value) ?? -1;
+      this.input.selectedIndex = place < 0 && isKnown && this.isOpen ? this.input.length - 1 : place;
+      this.other.value = place < 0 ? value : "";
+    } else if (isKnown) this.input.value = value;
     this.follow();
   }
 
+  /** What follows from what is typed or chosen. It is sent, however unusual it is. */
   follow() {
-    this.input.disabled = this.missing.checked;
+    this.input.disabled = this.other.disabled = this.missing.checked;
+    this.other.hidden = this.asked !== this.other;
+    const [low, high] = this.feature.usual ?? [];
+    const typed = this.input.value.trim();
+    const value = JSON_NUMBER.test(typed) && !this.missing.checked ? Number(typed) : NaN;
+    this.unusual.textContent = low > value ? "Lower than usual" : high < value ? "Higher than usual" : "";
+  }
+
+  /** What its value is read from. */
+  get asked() {
+    const isAnother = this.input instanceof HTMLSelectElement && this.input.selectedIndex === this.feature.choices?.length;
+    return isAnother ? this.other : this.input;
   }
 
   /** @param {string} message what is wrong with it; empty where nothing is */
   mark(message) {
     this.fault.textContent = message;
-    this.input.setAttribute("aria-invalid", String(Boolean(message)));
+    for (const each of [this.input, this.other]) each.setAttribute("aria-invalid", String(Boolean(message) && each === this.asked));
   }
 
   /** Its part of the record, in JSON; empty where it is left out. */
   member() {
     const { name, type, choices, nullable } = this.feature;
-    const typed = this.input.value;
+    const typed = this.asked.value;
     let value = JSON.stringify(typed);
     if (this.missing.checked) {
       if (!nullable) return "";
       value = "null";
-    } else if (choices) {
-      value = JSON.stringify(choices.find((choice) => String(choice) === typed) ?? null);
+    } else if (choices && this.asked === this.input) {
+      const place = /** @type {HTMLSelectElement} */ (this.input).selectedIndex;
+      if (place < 0) return "";
+      value = JSON.stringify(choices[place]);
     } else if (type !== "string") {
       if (!typed.trim()) return "";
       if (JSON_NUMBER.test(typed.trim())) value = typed.trim(); // digit for digit: a double would round long integers
