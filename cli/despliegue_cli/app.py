@@ -133,7 +133,10 @@ def serve(
         )
         if inbox_listener:
             stack.enter_context(inbox.running(models.resolve(), inbox_listener))
-        serve_http(create_application(settings), listener)
+        is_done = serve_http(create_application(settings), listener)
+    if not is_done:
+        print("stopped with inferences unfinished", file=sys.stderr, flush=True)
+        os._exit(1)  # an inference cannot be stopped, and Python would wait for it
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -26,7 +26,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Expect a head."""
         super().connection_made(transport)
         self._head_bytes = 0
-        self._is_in_head = True
+        self._is_in_head = self._is_whole = True
         self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -36,10 +36,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless the head takes too long or gets too long by it."""
+        self._is_whole = True
         super().data_received(data)
-        if not self._is_in_head or self.transport.is_closing():
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if self.transport.is_closing() or (is_answering and not self._is_in_head):
             return
-        self._head_bytes += len(data)
+        # Where a request ends in this piece, nobody knows how much of it is the next one's.
+        self._head_bytes += len(data) if self._is_whole else 0
         if self._head_bytes > HEAD_BYTES:
             self._refuse_head()
         elif self._late is None:
@@ -60,9 +63,17 @@ class GuardedProtocol(HttpToolsProtocol):
             raise ValueError  # which ends the parsing
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """A request ends, its body too."""
+        self._is_whole = False
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP."""
         self._refuse(b"400 Bad Request", "the request is not valid HTTP/1.1")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nobody needs to know: who asks for HTTP/2 is answered in HTTP/1.1."""
 
     def _on_time(self) -> None:
         if self._late is not None:
@@ -92,17 +103,23 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(application: Application, listener: socket.socket) -> None:
-    """Answer on `listener` until a signal comes."""
+def serve(application: Application, listener: socket.socket) -> bool:
+    """Answer on `listener` until a signal comes.
+
+    Returns:
+        Whether all that ran then came to its end; if not, its threads hold up the end of this process.
+    """
     settings: dict[str, Any] = {
         "http": GuardedProtocol,
         "ws": "none",
         "loop": "uvloop",
         "lifespan": "on",
-        "log_level": "warning",
+        "log_level": "error",  # that somebody speaks no HTTP is for him to know
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
         "timeout_graceful_shutdown": STOP_SECONDS,
     }
-    Server(uvicorn.Config(application, **settings)).run([listener])
+    server = Server(uvicorn.Config(application, **settings))
+    server.run([listener])
+    return application.is_idle

@@ -59,7 +59,10 @@ def create_application(settings: ServerSettings) -> Application:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_greet(repository, settings)), asyncio.create_task(_refresh(repository))]
+        tasks = [
+            asyncio.create_task(_greet(repository, settings)),
+            asyncio.create_task(_refresh(repository, application)),
+        ]
         yield
         for task in tasks:
             task.cancel()
@@ -75,7 +78,8 @@ def create_application(settings: ServerSettings) -> Application:
         service = LambdaService(service)
     if settings.api_key:
         service = KeyedService(service, settings.api_key)
-    return Application(service, limits, lifespan, settings.origins)
+    application = Application(service, limits, lifespan, settings.origins)
+    return application
 
 
 def _open_jobs(port: int) -> JobStore:
@@ -103,11 +107,14 @@ async def _greet(repository: ModelRepository, settings: ServerSettings) -> None:
     print(text, flush=True)
 
 
-async def _refresh(repository: ModelRepository) -> None:
+async def _refresh(repository: ModelRepository, application: Application) -> None:
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
         try:
-            for sentence in await asyncio.to_thread(repository.refresh):
+            changes = await asyncio.to_thread(repository.refresh)
+            if changes:
+                application.forget()
+            for sentence in changes:
                 print(sentence, flush=True)
         except Exception:  # a server that no longer follows its files must at least go on trying, and say so
             _log.exception("the models could not be brought up to date")
@@ -130,6 +137,7 @@ def _greeting(repository: ModelRepository, where: str, *, keyed: bool) -> str:
         return f"Serving no model yet on {where}: put one at {repository.root}/<name>/<version>/model.onnx"
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     warnings = [f"warning: {sentence}" for sentence in strays(repository)]
+    ready: list[Model] = []
     for name in names:
         try:
             model = repository.get(name)
@@ -137,9 +145,13 @@ def _greeting(repository: ModelRepository, where: str, *, keyed: bool) -> str:
             warnings.append(f"warning: {error}")
             continue
         if model.in_json:
-            shown = ", ".join(names[:NAMES_SHOWN])
-            return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", call(model, where, keyed=keyed)])
-    return "\n".join([*warnings, f"Serving on {where}, but no model is ready to be called with JSON"])
+            ready.append(model)
+            if not model.media_types:  # a call with a picture is for whoever has one
+                break
+    if not ready:
+        return "\n".join([*warnings, f"Serving on {where}, but no model is ready to be called with JSON"])
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return "\n".join([*warnings, f"Serving {shown}{more} on {where}. Try:", call(ready[-1], where, keyed=keyed)])
 
 
 def call(model: Model, where: str, *, keyed: bool = False) -> str:

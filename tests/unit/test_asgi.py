@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -101,27 +102,35 @@ def test_only_health_without_a_body_is_answered_on_the_event_loop() -> None:
     assert asked == {"/v2/health/live 0": True, "/v2 0": False, "/v2/health/live 1": False}
 
 
-class Timed:
-    """Answers as if each inference had taken so many milliseconds, and notes which were answered on the event loop."""
+class Busy:
+    """Takes so many milliseconds of the processor for each inference, and notes which were on the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, isolated: bool = False) -> None:
+        self.isolated = isolated
         self.milliseconds = 0.0
+        self.status = 200
         self.on_loop: list[bool] = []
 
     def handle(self, request: Request) -> Response:
         self.on_loop.append(threading.current_thread() is threading.main_thread())
-        return Response(200, b"{}", outcome=Outcome(durations=(0, int(self.milliseconds * 1e6), 0)))
+        end = time.thread_time() + self.milliseconds / 1000
+        while time.thread_time() < end:
+            pass
+        return Response(self.status, b"{}", outcome=Outcome(durations=(1, 0, 0), isolated=self.isolated))
 
 
-def asked(*requests: tuple[float, int], encoding: str = "") -> list[bool]:
+def asked(
+    *requests: tuple[float, int], kind: str = "", encoding: str = "", isolated: bool = False, status: int = 200
+) -> list[bool]:
     """Whether each request, of so many milliseconds and bytes, was answered on the event loop."""
-    service = Timed()
+    service = Busy(isolated=isolated)
 
     async def ask_all() -> None:
         application = Application(service)
         for milliseconds, size in requests:
-            service.milliseconds = milliseconds
-            headers = [(b"content-encoding", encoding.encode())] if encoding else []
+            service.milliseconds, service.status = abs(milliseconds), 400 if milliseconds < 0 else status
+            said = {"content-encoding": encoding, "content-type": kind}
+            headers = [(name.encode(), value.encode()) for name, value in said.items() if value]
             await ask(application, {"type": "http.request", "body": bytes(size)}, path="/infer", headers=headers)
 
     asyncio.run(ask_all())
@@ -129,19 +138,44 @@ def asked(*requests: tuple[float, int], encoding: str = "") -> list[bool]:
 
 
 def test_what_was_predicted_quickly_is_predicted_on_the_event_loop() -> None:
-    assert asked((1, 10), (1, 10), (1, 5), (1, 11), (1, 11)) == [False, True, True, False, True]
+    assert asked((0, 10), (0, 10), (0, 5), (0, 11), (0, 11)) == [False, True, True, False, True]
 
 
 def test_what_takes_long_goes_to_a_thread() -> None:
-    assert asked((5, 10), (5, 10), (1, 10), (5, 10), (1, 10), (1, 10)) == [False, False, False, True, False, True]
+    assert asked((9, 10), (9, 10), (0, 10), (9, 10), (0, 10), (0, 10)) == [False, False, False, True, False, True]
 
 
 def test_what_takes_long_by_its_values_goes_to_a_thread_for_ever() -> None:
-    assert asked((1, 10), (50, 10), (1, 10), (1, 10)) == [False, True, False, False]
+    assert asked((0, 10), (60, 10), (0, 10), (0, 10)) == [False, True, False, False]
 
 
-def test_what_is_packed_goes_to_a_thread() -> None:
-    assert asked((1, 10), (1, 10), encoding="gzip") == [False, False]
+def test_what_fails_is_not_learned_from_unless_it_takes_long() -> None:
+    assert asked((-0.1, 10), (-0.1, 10)) == [False, False]
+    assert asked((0, 10), (-60, 10), (0, 10)) == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"encoding": "gzip"}, {"kind": "application/vnd.apache.parquet"}, {"kind": "image/png"}, {"isolated": True}],
+)
+def test_what_its_size_does_not_tell_goes_to_a_thread(said: dict[str, Any]) -> None:
+    assert asked((0, 10), (0, 10), **said) == [False, False]
+
+
+def test_when_the_models_change_it_is_learned_anew() -> None:
+    service = Busy()
+    body = {"type": "http.request", "body": b"1"}
+
+    async def ask_all() -> None:
+        application = Application(service)
+        for _ in range(2):
+            await ask(application, body, path="/infer")
+        application.forget()
+        await ask(application, body, path="/infer")
+
+    asyncio.run(ask_all())
+
+    assert service.on_loop == [False, True, False]
 
 
 def test_other_scopes_are_refused(application: Application) -> None:

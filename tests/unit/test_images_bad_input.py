@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +20,13 @@ from tests.unit.replies import error, predictions
 from tests.unit.test_images import BRIGHTNESS, GREY
 
 from despliegue.aws.settings import Settings
-from despliegue.errors import InvalidRequest
+from despliegue.errors import InvalidRequest, ModelNotReady
 from despliegue.http import InferenceService, Request
 from despliegue.models import Model, SessionSettings, isolated_session
 from despliegue.models.images import MAX_PIXELS, check_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from despliegue.http import Response
     from despliegue.models import ModelRepository
@@ -148,9 +148,51 @@ def test_what_needs_more_memory_than_there_is_is_refused(add_model: AddModel) ->
     assert model.run(model.zeros(), ["mean"])[0].tolist() == [0]
 
 
-@pytest.mark.parametrize(("function", "process"), [("1769", 1577), ("256", 192), ("10240", 10048)])
+@pytest.mark.parametrize(("function", "process"), [("1769", 1577), ("256", 64), ("10240", 10048)])
 def test_on_lambda_a_model_may_take_what_the_function_leaves(function: str, process: int) -> None:
     assert Settings.read({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": function}).session_memory == process * 2**20
+
+
+def test_where_too_little_memory_is_left_it_is_said(add_model: AddModel) -> None:
+    with pytest.raises(ModelNotReady, match=r"takes 96 MB or more, and 64 MB are left .* give .* more memory"):
+        Model.load(add_model(BRIGHTNESS), "m", "1", SessionSettings(memory=64 * 2**20))
+
+
+def test_what_the_system_lacks_is_our_fault_and_may_pass(
+    add_model: AddModel, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_model(BRIGHTNESS)
+    service = InferenceService(repository)
+    image = Request("POST", "/models/m/invocations", {"content-type": "image/png"}, GREY, "r")
+
+    for _ in range(2):  # before the first start, and before one that follows an end
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.executable", "/nowhere/python")
+            failed = service.handle(image)
+        assert "the process that it runs in cannot be started: No such file or directory" in error(failed, 500)
+
+        assert predictions(service.handle(image)) == [100.0]
+        process = repository.get("m")._session._process
+        process.kill()
+        process.wait()
+
+
+def test_a_process_that_does_not_start_is_not_the_inputs_fault(
+    add_model: AddModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+
+    with pytest.raises(ModelNotReady, match="the process that it runs in ended with code 1"):
+        Model.load(add_model(BRIGHTNESS), "m", "1", SessionSettings())
+
+
+def test_the_process_knows_no_credentials(monkeypatch: pytest.MonkeyPatch, add_model: AddModel) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    model = Model.load(add_model(BRIGHTNESS), "m", "1", SessionSettings())
+
+    variables = Path(f"/proc/{model._session._process.pid}/environ").read_bytes()
+    assert b"PYTHONPATH=" in variables
+    assert b"AWS_" not in variables
 
 
 def test_what_takes_too_long_is_stopped(

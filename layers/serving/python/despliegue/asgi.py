@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -25,6 +26,8 @@ _INSTANT: Final = ("/v2/health/live", "/v2/health/ready")
 
 _QUICK: Final = 2_000_000
 """Nanoseconds that an inference may hold up the event loop, and with it health; longer ones go to a thread."""
+_PLAIN: Final = ("application/json", "application/octet-stream")
+"""Content types of bodies that are read in this process, and in a time that their size tells."""
 _NEVER: Final = -1
 _PATHS: Final = 1_000
 """Most paths whose inferences are known to be quick."""
@@ -77,6 +80,7 @@ class Application:
         self._limits = limits or Limits()
         self._lifespan = lifespan
         self._origins = origins
+        self._busy: set[Future[tuple[Response, int]]] = set()
         self._quick: dict[str, int] = {}
         """By path, the bytes of the largest body whose inference was quick."""
         self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="inference")
@@ -99,8 +103,8 @@ class Application:
         )
         try:
             response = await self._respond(request, receive)
-        except ConnectionAbortedError:
-            return  # nobody is there to be answered
+        except (ConnectionAbortedError, asyncio.CancelledError):
+            return  # nobody is there to be answered, or the server stops and waited long enough
         if response.outcome.failure is not None:
             _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
         elif response.status >= 500:
@@ -135,28 +139,52 @@ class Application:
 
             return preflight()
         if self._is_quick(request):
-            response = self._service.handle(request)
+            response, took = self._handle(request)
         else:
-            response = await asyncio.get_running_loop().run_in_executor(self._pool, self._service.handle, request)
-        if durations := response.outcome.durations:
-            self._learn(request, sum(durations))
+            future = self._pool.submit(self._handle, request)
+            self._busy.add(future)
+            future.add_done_callback(self._busy.discard)
+            response, took = await asyncio.wrap_future(future)
+        self._learn(request, response, took)
         return response
+
+    def _handle(self, request: Request) -> tuple[Response, int]:
+        """The response, and the nanoseconds of processor time that it took: waiting for others says nothing of it."""
+        started = time.thread_time_ns()
+        response = self._service.handle(request)
+        return response, time.thread_time_ns() - started
 
     def _is_quick(self, request: Request) -> bool:
         """Whether it may be answered on the event loop itself: handing it to a thread takes longer than predicting."""
-        if "content-encoding" in request.headers:  # who knows what it unpacks to
+        if not request.body:
+            return request.path.rstrip("/") in _INSTANT
+        headers = request.headers
+        # Who knows what a packed body unpacks to; and some formats are read in a process of their own.
+        if len(request.body) > self._quick.get(request.path, 0) or "content-encoding" in headers:
             return False
-        size = len(request.body)
-        return 0 < size <= self._quick.get(request.path, 0) or (not size and request.path.rstrip("/") in _INSTANT)
+        return headers.get("content-type", _PLAIN[0]) in _PLAIN
 
-    def _learn(self, request: Request, nanoseconds: int) -> None:
+    def _learn(self, request: Request, response: Response, nanoseconds: int) -> None:
         """Remember how large a body of this path is answered quickly."""
-        quick, size = self._quick.get(request.path, 0), len(request.body)
-        if nanoseconds > _QUICK and size <= quick:
-            # By far too long for its size: what takes long is in the values, so no body of this path is safe.
-            self._quick[request.path] = _NEVER if nanoseconds > 20 * _QUICK else 0
-        elif nanoseconds <= _QUICK and size > quick >= 0 and len(self._quick) < _PATHS:
-            self._quick[request.path] = size
+        path, size, outcome = request.path, len(request.body), response.outcome
+        quick = self._quick.get(path, 0)
+        if nanoseconds > _QUICK:
+            if size <= quick:
+                # By far too long for its size: what takes long is in the values, so no body of this path is safe.
+                self._quick[path] = _NEVER if nanoseconds > 20 * _QUICK else 0
+        elif response.status == 200 and outcome.durations and not outcome.isolated and size > quick >= 0:
+            if path not in self._quick and len(self._quick) == _PATHS:
+                self._quick.clear()
+            self._quick[path] = size
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no thread is at an inference."""
+        return not self._busy
+
+    def forget(self) -> None:
+        """Learn anew what is quick: the models changed."""
+        self._quick.clear()
 
     async def _read_body(self, receive: Receive) -> bytes:
         chunks = bytearray()
@@ -174,7 +202,7 @@ class Application:
         async with self._lifespan():
             await send({"type": "lifespan.startup.complete"})
             await receive()
-        self._pool.shutdown()
+        self._pool.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -12,7 +12,9 @@ MEGABYTES_PER_CPU: Final = 1769
 """Memory that buys one vCPU (AWS Lambda developer guide, "Configure Lambda function memory")."""
 
 _OWN_MEMORY: Final = 192
-"""Megabytes that the function takes itself, with room; a process for a model starts with less."""
+"""Megabytes that the function takes itself, with room."""
+_ELSEWHERE: Final = 1769
+"""Megabytes that a function is taken to have where nobody says: at home."""
 _AUTH: Final[dict[str, Auth]] = {"ApiKey": "ApiKey", "Iam": "Iam"}
 
 
@@ -53,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
             preload=tuple(name.strip() for name in names if name.strip()),
             default_model=environment.get("DESPLIEGUE_DEFAULT_MODEL", ""),
             threads=max(1, memory // MEGABYTES_PER_CPU),
-            session_memory=max(_OWN_MEMORY, memory - _OWN_MEMORY) * 2**20,
+            session_memory=((memory or _ELSEWHERE) - _OWN_MEMORY) * 2**20,
             snapstart=environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
             auth=_AUTH.get(environment.get("DESPLIEGUE_AUTH", ""), ""),
             inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),

@@ -96,10 +96,11 @@ def _check_images(request: Request, model: Model) -> None:
     """
     from despliegue.http.media_types import read_content_type
 
-    given = request.headers.get("content-type") or JSON
-    if (read_content_type(given)[0] in IMAGES) != bool(model.media_types):
+    given = request.headers.get("content-type")
+    if (read_content_type(given or JSON)[0] in IMAGES) != bool(model.media_types):
         takes = f"an image; expected {_OF_IMAGES}" if model.media_types else f"no image; expected {_OF_ROWS}"
-        raise UnsupportedContentType(f"content type is {shorten(given)}, but model '{model.name}' takes {takes}")
+        came = f"content type is {shorten(given)}" if given else "there is no content type"
+        raise UnsupportedContentType(f"{came}, but model '{model.name}' takes {takes}")
 
 
 def _reader(request: Request) -> Callable[[Decoder], dict[str, Array]]:

@@ -37,6 +37,7 @@ class Outcome(msgspec.Struct):
         version: its version.
         rows: rows predicted.
         deprecated: whether the version is on its way out.
+        isolated: whether the model runs in a process of its own.
         durations: nanoseconds of decoding, running and encoding, of an inference that came so far; else nothing.
         error: the error's code; empty when all went well.
         subject: name of the input, output or parameter that was at fault.
@@ -47,6 +48,7 @@ class Outcome(msgspec.Struct):
     version: str = ""
     rows: int = 0
     deprecated: bool = False
+    isolated: bool = False
     durations: tuple[int, ...] = ()
     error: str = ""
     subject: str = ""

@@ -136,7 +136,7 @@ def load(served: Served, outcome: Outcome, name: str, version: str | None) -> Mo
     except (ModelNotReady, NotSupported):
         outcome.model, outcome.version = name, version or "default"
         raise
-    outcome.model, outcome.version = model.name, model.version
+    outcome.model, outcome.version, outcome.isolated = model.name, model.version, model.isolated
     return model
 
 

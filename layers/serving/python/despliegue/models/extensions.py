@@ -30,9 +30,8 @@ def library() -> Path:
     """
     spec = find_spec("onnxruntime_extensions")
     for folder in (spec.submodule_search_locations if spec is not None else None) or ():
-        for path in Path(folder).glob("_extensions_pydll.*"):
-            if path.suffix in (".so", ".pyd"):
-                return path
+        for path in Path(folder).glob("_extensions_pydll.*.so"):
+            return path
     raise ModelNotReady(
         "its graph has operators of onnxruntime-extensions, which is not installed here; pip install"
         " 'despliegue[images]' installs it, and on AWS only the function that answers requests has it, not those that"

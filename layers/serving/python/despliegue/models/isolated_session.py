@@ -6,10 +6,8 @@ gigabytes: no request may take the server with it. The process stays between req
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
-import sys
 import threading
 import weakref
 from contextlib import suppress
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from despliegue.errors import InvalidRequest, ModelNotReady
+from despliegue.models import child_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 10.0
 """That running the graph once may take: 25 million pixels take one or two, and some bytes hold it up for ever."""
+LEAST_MEMORY: Final = 96 * 2**20
+"""Bytes that the process takes before its first run, with room for a small image."""
 _START_SECONDS: Final = 60.0
 _PROCESS: Final = "despliegue.models.session_process"
 
@@ -51,6 +52,11 @@ class IsolatedSession:
     """
 
     def __init__(self, path: Path, settings: SessionSettings) -> None:
+        if settings.memory < LEAST_MEMORY:
+            raise ModelNotReady(
+                f"it runs in a process of its own, which takes {LEAST_MEMORY // 2**20} MB or more, and"
+                f" {max(settings.memory, 0) // 2**20} MB are left for that: give the function more memory"
+            )
         self._start = (path, settings)
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,7 +86,15 @@ class IsolatedSession:
             RuntimeError: the graph failed.
         """
         with self._lock:
-            kind, answer = self._ask(self._running(), (outputs, dict(inputs)), SECONDS)
+            process = self._running()
+            try:
+                kind, answer = self._ask(process, (outputs, dict(inputs)), SECONDS)
+            except _Ended as ended:
+                if ended.is_late:
+                    said = f"the input takes longer than {SECONDS:.0f} seconds; send a smaller one"
+                else:
+                    said = "the input is damaged, or of a form that the graph's decoder does not read"
+                raise InvalidRequest(said) from ended
         match kind:
             case "done":
                 return cast("list[Array]", answer)
@@ -94,19 +108,24 @@ class IsolatedSession:
         """The process, with the graph loaded; a new one where there is none, or the last one has ended."""
         if self._process is None or self._process.poll() is not None:
             self._ending()
-            self._process = subprocess.Popen(  # noqa: S603 – this Python, and a module of ours
-                [sys.executable, "-P", "-m", _PROCESS],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,  # a terminal's Ctrl-C is for the server, which then stops in order
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 – this Python, and a module of ours
+                    child_process.command(_PROCESS),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=child_process.environment(),
+                    start_new_session=True,  # a terminal's Ctrl-C is for the server, which then stops in order
+                )
+            except OSError as error:
+                raise ModelNotReady(f"the process that it runs in cannot be started: {error.strerror}") from error
             self._ending = weakref.finalize(self, _end, self._process)
             try:
                 kind, answer = self._ask(self._process, self._start, _START_SECONDS)
-            except InvalidRequest as error:
-                raise ModelNotReady(f"the process that it runs in did not start: {error}") from error
+            except _Ended as ended:
+                late = f"was not ready within {_START_SECONDS:.0f} seconds"
+                how = late if ended.is_late else f"ended with code {self._process.returncode}"
+                raise ModelNotReady(f"the process that it runs in {how}") from ended
             if kind != "done":
                 path = self._start[0]
                 text = answer.replace(f"{path.parent}/", "")
@@ -116,31 +135,42 @@ class IsolatedSession:
 
     def _ask(self, process: subprocess.Popen[bytes], question: object, seconds: float) -> tuple[str, Any]:
         """The answer of the process: what it is, and the answer itself."""
-        late = threading.Event()
+        late, answered, turn = threading.Event(), threading.Event(), threading.Lock()
 
         def end() -> None:
-            late.set()
-            process.kill()
+            with turn:
+                if not answered.is_set():
+                    late.set()
+                    process.kill()
 
         timer = threading.Timer(seconds, end)
         timer.start()
+        answer = None
         try:
             pickle.dump(question, cast("Any", process.stdin))
             process.stdin.flush()  # type: ignore[union-attr]
             answer = pickle.load(cast("Any", process.stdout))  # noqa: S301 – from our own process
         except (EOFError, OSError, pickle.UnpicklingError):
-            answer = None
+            pass
         except BaseException:
-            process.kill()  # its answer would be taken for the next one's
+            _end(process)  # its answer would be taken for the next one's
             raise
         finally:
+            with turn:
+                answered.set()
             timer.cancel()
-        if answer is not None and not late.is_set():
-            return cast("tuple[str, Any]", answer)
-        _end(process)
-        if late.is_set():
-            raise InvalidRequest(f"the input takes longer than {seconds:.0f} seconds; send a smaller one")
-        raise InvalidRequest("the input is damaged, or of a form that the graph's decoder does not read")
+        if answer is None or late.is_set():
+            _end(process)
+            raise _Ended(is_late=late.is_set())
+        return cast("tuple[str, Any]", answer)
+
+
+class _Ended(Exception):
+    """The process ended, or was ended, before it answered."""
+
+    def __init__(self, *, is_late: bool) -> None:
+        super().__init__()
+        self.is_late = is_late
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

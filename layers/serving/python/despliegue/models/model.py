@@ -59,16 +59,25 @@ class Model:
         manifest: what the ONNX file cannot say; empty for a bare file.
         in_json: whether JSON can carry all its inputs and outputs.
         labels: the keys of each output that is a sequence of maps, in ONNX Runtime's order; known after a first run.
+        isolated: whether it runs in a process of its own.
     """
 
     def __init__(
-        self, name: str, version: str, session: ort.InferenceSession, signature: Signature, manifest: Manifest
+        self,
+        name: str,
+        version: str,
+        session: ort.InferenceSession,
+        signature: Signature,
+        manifest: Manifest,
+        *,
+        isolated: bool = False,
     ) -> None:
         self.name = name
         self.version = version
         self.signature = signature
         self.manifest = manifest
         self.labels: dict[str, tuple[int | str, ...]] = {}
+        self.isolated = isolated
         self._session = session
         specs = [*signature.inputs.values(), *signature.outputs.values()]
         self.in_json = all(spec.datatype.in_json for spec in specs)
@@ -91,7 +100,8 @@ class Model:
             text = reason(error).replace(f"{folder}/", "")
             raise ModelNotReady(f"ONNX Runtime cannot load {FILE_NAME}: {text}") from error
         nodes = (session.get_inputs(), session.get_outputs(), session.get_overridable_initializers())
-        model = cls(name, version, session, Signature.read(*nodes, decodes=is_custom), manifest)
+        signature = Signature.read(*nodes, decodes=is_custom)
+        model = cls(name, version, session, signature, manifest, isolated=is_custom and settings.isolated)
         if is_custom and not model.in_json:
             raise NotSupported("bfloat16 beside operators of onnxruntime-extensions is not served")
         return model

@@ -225,7 +225,10 @@ class ModelRepository:
         with self._locks.setdefault((name, version), threading.Lock()):
             if (name, version) not in self._loaded:
                 self._read_settings(name)
-                self._loaded[name, version] = self._read(name, version)
+                loaded = self._read(name, version)
+                if isinstance(loaded.outcome, Exception) and isinstance(loaded.outcome.__cause__, OSError):
+                    return loaded  # what the system has not now it may have for the next request
+                self._loaded[name, version] = loaded
             return self._loaded[name, version]
 
     def _read_settings(self, name: str) -> None:
@@ -241,6 +244,7 @@ class ModelRepository:
             outcome = Model.load(folder, name, version, self._settings)
         except (ModelNotReady, NotSupported) as error:
             outcome = type(error)(f"model '{name}' version {version} is not ready: {error}", subject=error.subject)
+            outcome.__cause__ = error.__cause__
         return _Loaded(outcome, before)
 
 

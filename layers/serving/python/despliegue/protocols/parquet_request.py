@@ -4,15 +4,14 @@ A damaged file can end the process that reads it, since arro3 panics where Rust 
 to more than there is memory. Neither may take the server with it: that is worth starting a process, a quarter second.
 """
 
-import os
 import pickle
 import subprocess
-import sys
 from importlib.util import find_spec
 from typing import Final
 
 from despliegue.errors import InvalidRequest, PayloadTooLarge, UnsupportedContentType
 from despliegue.features import Schema
+from despliegue.models import child_process
 from despliegue.models.model import Array
 
 MAGIC: Final = b"PAR1"
@@ -39,11 +38,11 @@ def decode_parquet(body: bytes, schema: Schema) -> dict[str, Array]:
         raise InvalidRequest(f"the body is not Parquet: it does not begin and end with {MAGIC.decode()}")
     try:
         done = subprocess.run(  # noqa: S603 – this Python, and a module of ours
-            [sys.executable, "-P", "-m", _READER],
+            child_process.command(_READER),
             input=pickle.dumps((schema, body)),
             capture_output=True,
             timeout=_SECONDS,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=child_process.environment(),
         )
     except subprocess.TimeoutExpired as error:
         raise PayloadTooLarge(f"the Parquet file was not read within {_SECONDS} seconds; send fewer rows") from error

@@ -49,6 +49,8 @@ def service_document(served: Served) -> bytes:
             described = describe(served, model, by_version=False)
         except DespliegueError:
             continue  # its state says why
+        if len(names) > MAX_MODELS and model.media_types:
+            continue  # which has neither rows nor jobs, as the others have
         if len(names) > MAX_MODELS:
             place = Place(model, described, "", service_paths.TAG["name"], served.auth, models=names)
             paths |= operations.paths(place)

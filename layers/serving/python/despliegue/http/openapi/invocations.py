@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from despliegue.features import Schema  # noqa: TC001 – msgspec reads it
-from despliegue.http.invocations import CSV, JSON_LINES, NPY, PARQUET
+from despliegue.http.invocations import CSV, IMAGES, JSON_LINES, NPY, PARQUET
 from despliegue.http.messages import JSON
 from despliegue.http.openapi import responses
 from despliegue.http.openapi.asked import Asked
@@ -30,6 +30,17 @@ _LINES: Final = JSON_LINES[0]
 _BINARY: Final[JsonSchema] = {"type": "string", "format": "binary"}
 _TEXT: Final[JsonSchema] = {"type": "string"}
 _REPLIES: Final = (JSON, CSV, _LINES)
+
+_OF_ROWS: Final = (
+    "Predict by rows in any format",
+    "MLflow's and SageMaker's protocol: a table in, a prediction for each row out, in the format that Accept asks for."
+    " CSV has a header if its first line names the features.",
+)
+_OF_IMAGES: Final = (
+    "Predict by a picture",
+    "SageMaker's protocol: the bytes of a JPEG or PNG in, what is predicted of it out, in the format that Accept asks"
+    " for.",
+)
 
 
 class Invocations(msgspec.Struct, frozen=True):
@@ -102,7 +113,7 @@ def operation(place: Place, errors: Errors | None = None) -> dict[str, Any]:
     known = place.described.invocations
     kinds = known.media_types if known is not None else ()
     if place.is_any:
-        kinds = (CSV, _LINES, *((PARQUET[0],) if has_reader() else ()), NPY)
+        kinds = (CSV, _LINES, *((PARQUET[0],) if has_reader() else ()), NPY, *IMAGES[:2])
     content: dict[str, Any] = {}
     if place.is_any or (known is not None and known.schema is not None):
         content[JSON] = {"schema": place.schema("InvocationsRequest")}
@@ -114,11 +125,13 @@ def operation(place: Place, errors: Errors | None = None) -> dict[str, Any]:
             content[kind] |= responses.examples({form: _shown(kind, body) for form, body in bodies.items()})
         for kind, body in known.given.items():
             given[kind] |= responses.examples({"example": _shown(kind, body)})
+    summary, description = _OF_ROWS
+    if known is not None and known.schema is None and not place.is_any:
+        summary, description = _OF_IMAGES
     return place.operation(
         "invoke",
-        "Predict by rows in any format",
-        "MLflow's and SageMaker's protocol: a table in, a prediction for each row out, in the format that Accept asks"
-        " for. CSV has a header if its first line names the features.",
+        summary,
+        description,
         {"description": "The predictions", "content": given},
         errors=errors,
         requestBody={"required": True, "content": content},
