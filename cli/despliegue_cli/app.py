@@ -1,5 +1,6 @@
 """The command line: arguments in, one call, a table or a line out."""
 
+import errno
 import os
 import socket
 import sys
@@ -145,8 +146,13 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise DespliegueError(f"cannot listen on {host}:{port}: {reason}; --port takes another one") from error
+        if error.errno == errno.EADDRINUSE:
+            reason = f"{os.strerror(error.errno)}; --port takes another one"
+            raise DespliegueError(f"cannot listen on {host}:{port}: {reason}") from error
+        raise DespliegueError(
+            f"cannot listen on {host}:{port}: {error.strerror}; --host is an address of this machine, 127.0.0.1 for it"
+            " alone"
+        ) from error
 
 
 def _print_json(document: object) -> None:

@@ -35,12 +35,21 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, this once. Without limits of its own it has those of the stack."""
-    customer, key = Customers(stack, region).add(name, Limits(rate, burst, quota, period))
+    if period and quota is None:
+        raise typer.BadParameter(
+            "it needs --quota, how many requests in a period: the stack's own quota counts over another one, maybe",
+            param_hint="--period",
+        )
+    customers = Customers(stack, region)
+    customer, key, limits = customers.add(name, Limits(rate, burst, quota, period))
     if as_json:
-        _print_json(msgspec.to_builtins(customer) | {"key": key})
+        _print_json(msgspec.to_builtins(customer) | {"key": key, "limits": msgspec.to_builtins(limits)})
         return
     plan = "a usage plan of its own" if customer.own_plan else "the usage plan of the stack"
     print(f"added  {customer.name}, in {plan}")
+    print(f"limits {_rate(limits.rate)} requests a second, {limits.burst:,} at once, {limits.quota:,} a {limits.period.lower()}")
+    for parameter, stacks in customers.exceeded(limits).items():
+        print(f"note   the stack's {parameter}, {_rate(stacks)}, holds for all callers together: raise it first")
     print(f"key    {key}")
     print("Hand it over safely: it is not shown again. Callers send it in the header x-api-key.")
 
@@ -89,6 +98,10 @@ def remove(name: Name, stack: Stack, region: Region = "", as_json: AsJson = Fals
         _print_json(customer)
         return
     print(f"removed  {customer.name}{' and its usage plan' if customer.own_plan else ''}")
+
+
+def _rate(number: float) -> str:
+    return f"{number:,.10g}"
 
 
 def _print_json(document: object) -> None:

@@ -35,6 +35,15 @@ class Limits(msgspec.Struct, frozen=True):
     period: str | None = None
 
 
+class Granted(msgspec.Struct, frozen=True):
+    """What one customer may ask, as his usage plan says; members as in `Limits`."""
+
+    rate: float
+    burst: int
+    quota: int
+    period: str
+
+
 class Customer(msgspec.Struct, frozen=True):
     """A customer, without the key.
 
@@ -99,9 +108,12 @@ class Customers:
                 " is now: `sam deploy` it anew"
             )
         self._plan = outputs["UsagePlanId"]
+        self._for_all = {name: float(parameters[name]) for name in ("RateLimit", "BurstLimit") if name in parameters}
 
-    def add(self, name: str, limits: Limits) -> tuple[Customer, str]:
-        """A new customer, and the key, which is told only here. With any limit it gets a usage plan of its own.
+    def add(self, name: str, limits: Limits) -> tuple[Customer, str, Granted]:
+        """A new customer, the key, which is told only here, and the limits that now hold.
+
+        With any limit it gets a usage plan of its own.
 
         Raises:
             DespliegueError: the name cannot be one or is taken, or AWS refuses; then nothing is left behind.
@@ -116,8 +128,10 @@ class Customers:
             )
         with _aws_in_words(f"the customer {name}"), ExitStack() as undo:
             plan = self._plan
+            shared = self._gateway.get_usage_plan(usagePlanId=plan)
+            granted = _granted(limits, shared)
             if limits != Limits():
-                plan = self._make_plan(name, limits)
+                plan = self._make_plan(name, granted, shared["apiStages"])
                 undo.callback(self._delete_plan, plan)
             key = self._gateway.create_api_key(
                 name=name, description=f"A customer of {self.stack}", enabled=True, tags={TAG: self.stack}
@@ -126,7 +140,12 @@ class Customers:
             self._gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
             undo.pop_all()
         customer = Customer(name, key["id"], plan, plan != self._plan, key["createdDate"].astimezone(UTC), enabled=True)
-        return customer, str(key["value"])
+        return customer, str(key["value"]), granted
+
+    def exceeded(self, limits: Granted) -> dict[str, float]:
+        """The stack's parameters that hold for all callers together and are below these limits, with their values."""
+        asked = {"RateLimit": limits.rate, "BurstLimit": limits.burst}
+        return {name: most for name, most in self._for_all.items() if asked[name] > most}
 
     def all(self) -> list[Customer]:
         """The customers, by name."""
@@ -176,21 +195,13 @@ class Customers:
         own = bool(plans) and plans[0].get("tags", {}).get(TAG) == self.stack
         return Customer(key["name"], key["id"], plan, own, key["createdDate"].astimezone(UTC), key["enabled"])
 
-    def _make_plan(self, name: str, limits: Limits) -> str:
-        shared = self._gateway.get_usage_plan(usagePlanId=self._plan)
-        throttle, quota = shared["throttle"], shared["quota"]
+    def _make_plan(self, name: str, limits: Granted, stages: list[dict[str, Any]]) -> str:
         plan = self._gateway.create_usage_plan(
             name=f"{self.stack} {name}",
             description=f"What {name} may ask of {self.stack}",
-            apiStages=[{"apiId": stage["apiId"], "stage": stage["stage"]} for stage in shared["apiStages"]],
-            throttle={
-                "rateLimit": throttle["rateLimit"] if limits.rate is None else limits.rate,
-                "burstLimit": throttle["burstLimit"] if limits.burst is None else limits.burst,
-            },
-            quota={
-                "limit": quota["limit"] if limits.quota is None else limits.quota,
-                "period": quota["period"] if limits.period is None else limits.period,
-            },
+            apiStages=[{"apiId": stage["apiId"], "stage": stage["stage"]} for stage in stages],
+            throttle={"rateLimit": limits.rate, "burstLimit": limits.burst},
+            quota={"limit": limits.quota, "period": limits.period},
             tags={TAG: self.stack},
         )
         return str(plan["id"])
@@ -204,6 +215,17 @@ class Customers:
         if operations:
             self._gateway.update_usage_plan(usagePlanId=plan, patchOperations=operations)
         self._gateway.delete_usage_plan(usagePlanId=plan)
+
+
+def _granted(limits: Limits, shared: dict[str, Any]) -> Granted:
+    """The limits, and what they leave open as the usage plan `shared` says."""
+    throttle, quota = shared["throttle"], shared["quota"]
+    return Granted(
+        throttle["rateLimit"] if limits.rate is None else limits.rate,
+        throttle["burstLimit"] if limits.burst is None else limits.burst,
+        quota["limit"] if limits.quota is None else limits.quota,
+        quota["period"] if limits.period is None else limits.period,
+    )
 
 
 @contextmanager

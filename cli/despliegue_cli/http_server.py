@@ -15,6 +15,10 @@ HEAD_SECONDS: Final = 10.0
 """Longest time for a request's line and headers to arrive; the application sees to the body's."""
 HEAD_BYTES: Final = 64 * 1024
 """Most bytes of a request's line and headers."""
+_FRAMING: Final = 16
+"""Most bytes on the wire for a byte of a body: a chunk of one byte has six."""
+IDLE_SECONDS: Final = 75
+"""Longest time that a connection is kept for a next request."""
 STOP_SECONDS: Final = 30
 """Longest time for a running request to end at a stop."""
 
@@ -25,7 +29,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head."""
         super().connection_made(transport)
-        self._head_bytes = 0
+        self._head_bytes = self._sent_bytes = self._body_bytes = 0
         self._is_in_head = self._is_whole = True
         self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, transport.close)
 
@@ -38,20 +42,27 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take what came, unless the head takes too long or gets too long by it."""
         self._is_whole = True
         super().data_received(data)
-        is_answering = self.cycle is not None and not self.cycle.response_complete
-        if self.transport.is_closing() or (is_answering and not self._is_in_head):
+        if self.transport.is_closing():
             return
-        # Where a request ends in this piece, nobody knows how much of it is the next one's.
-        self._head_bytes += len(data) if self._is_whole else 0
-        if self._head_bytes > HEAD_BYTES:
-            self._refuse_head()
-        elif self._late is None:
+        if self._is_in_head:
+            # Where a request ends in this piece, nobody knows how much of it is the next one's.
+            self._head_bytes += len(data) if self._is_whole else 0
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse_head()
+                return
+        elif self._is_answering():
+            self._sent_bytes += len(data)
+            if self._sent_bytes > HEAD_BYTES + _FRAMING * self._body_bytes:
+                self._refuse(b"400 Bad Request", "the body is hardly any body: its chunks or trailers are too long")
+            return
+        # A head, the rest of a body that is answered already, or empty lines: none may take for ever.
+        if self._late is None:
             self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes = self._sent_bytes = self._body_bytes = 0
         self._is_in_head = True
 
     def on_headers_complete(self) -> None:
@@ -62,6 +73,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse_head()
             raise ValueError  # which ends the parsing
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, without what frames it."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request ends, its body too."""
@@ -75,6 +91,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Nobody needs to know: who asks for HTTP/2 is answered in HTTP/1.1."""
 
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _on_time(self) -> None:
         if self._late is not None:
             self._late.cancel()
@@ -85,7 +104,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(b"431 Request Header Fields Too Large", message)
 
     def _refuse(self, status: bytes, message: str) -> None:
-        if not self.transport.is_closing():
+        if self._is_answering() and not self.cycle.more_body:
+            self.cycle.keep_alive = False  # it is about the request that follows: this one's reply is the last
+        elif not self.transport.is_closing():
             body = orjson.dumps({"error": message})
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close" % len(body)
             self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, head, body))
@@ -101,6 +122,13 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop, once what runs is done."""
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what runs come to its end, and say so."""
+        if running := len(self.server_state.tasks):
+            requests = "a request is" if running == 1 else f"{running} requests are"
+            print(f"Stopping when {requests} answered, within {STOP_SECONDS} seconds", flush=True)
+        await super().shutdown(sockets)
 
 
 def serve(application: Application, listener: socket.socket) -> bool:
@@ -118,6 +146,7 @@ def serve(application: Application, listener: socket.socket) -> bool:
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
+        "timeout_keep_alive": IDLE_SECONDS,
         "timeout_graceful_shutdown": STOP_SECONDS,
     }
     server = Server(uvicorn.Config(application, **settings))

@@ -118,3 +118,42 @@ def test_a_body_that_arrives_in_pieces_is_read_whole(serve: Serve, models: Path)
     reply = httpx.post(f"{served.url}/v2/models/breast-cancer/infer", content=pieces())
 
     assert reply.status_code == 200
+
+
+def test_a_body_of_hardly_anything_but_its_frame_is_refused(serve: Serve, models: Path) -> None:
+    """Trailers, or chunk extensions, without end."""
+    served = serve(models)
+    head = b"POST /v2/models/breast-cancer/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(head + b"2\r\n{}\r\n0\r\n")
+        try:
+            for _ in range(100):
+                client.sendall(b"X-T: " + b"a" * 10_000 + b"\r\n")
+            reply = client.recv(1000)
+        except ConnectionError:  # it is hung up on while it still sends
+            reply = b"HTTP/1.1 400 "
+
+    assert reply.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_reply_that_is_due_is_sent_though_what_follows_is_no_http(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    head = b"POST /v2/models/breast-cancer/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(head + body + b"GARBAGE\r\n\r\n")
+        received = b""
+        while piece := client.recv(1000):
+            received += piece
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_sends_more_than_is_taken_can_read_that_it_is(serve: Serve, models: Path) -> None:
+    served = serve(models)
+
+    reply = httpx.post(f"{served.url}/v2/models/breast-cancer/infer", content=bytes(150_000_000), timeout=60)
+
+    assert reply.status_code == 413

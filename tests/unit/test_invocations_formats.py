@@ -154,6 +154,11 @@ def test_a_header_alone_and_a_file_without_rows_are_no_predictions(invoke: Invok
             (HEADER + ROWS).replace(",", ";"),
             "row 0 has 1 fields; expected 6, with commas between them, not semicolons; the first line is a header",
         ),
+        (
+            f"id,{HEADER}1,{ROWS}",
+            "the first line is a header only if it names the features: 'island', 'bill_length_mm'",
+        ),
+        (f"id,{HEADER}1,{ROWS}", "'flipper_length_mm', 'body_mass_g', 'sex'; 'id' is not among them"),
         (HEADER + "x" * 200_000 + ",1,1,1,1,male", "line 2 is not valid CSV: field larger than field limit"),
     ],
 )

@@ -55,10 +55,11 @@ def decode_csv(body: bytes, schema: Schema, header: str = "") -> dict[str, Array
     except InvalidRequest as error:
         if named or not str(error).startswith("row 0") or not schema.columns:
             raise
-        raise InvalidRequest(
-            f"{error}; the first line is a header only if it names the features: {listed(schema.columns)}",
-            subject=error.subject,
-        ) from error
+        message = f"{error}; the first line is a header only if it names the features: {listed(schema.columns)}"
+        others = [name for name in rows[0] if name not in schema.columns]
+        if others and len(others) < len(rows[0]):
+            message = f"{message}; {shorten(', '.join(others))} is not among them"
+        raise InvalidRequest(message, subject=error.subject) from error
 
 
 def _text(body: bytes) -> str:
@@ -123,8 +124,8 @@ def _decode_positional(rows: list[Row], schema: Schema, text: str, body: bytes) 
 def _check_widths(rows: list[Row], width: int) -> None:
     for number, row in enumerate(rows):
         if len(row) != width:
-            parted = next((word for sign, word in _OTHER_SIGNS.items() if row[0].count(sign) == width - 1), "")
-            wanted = f", with commas between them, not {parted}" if parted and len(row) == 1 else ""
+            parted = next((word for sign, word in _OTHER_SIGNS.items() if len(row) == 1 and sign in row[0]), "")
+            wanted = f", with commas between them, not {parted}" if parted else ""
             raise InvalidRequest(f"row {number:,} has {len(row):,} fields; expected {width:,}{wanted}")
 
 
