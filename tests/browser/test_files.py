@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from playwright.sync_api import Page
 
     type OpenPage = Callable[..., Page]
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "birds.csv"
 HEADER = "island,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g,sex"
 ROWS = ["Torgersen,39.1,18.7,181,3750,male", "Biscoe,,,217,,"]
 
@@ -95,7 +97,7 @@ def test_names_that_the_file_has_already_are_not_taken(page: Page, tmp_path: Pat
         (b"\n\n", "birds.csv has nothing but empty lines"),
         (b"island,sex\nBisco\xe9,male\n", "not text in UTF-8"),
         (b'island,sex\n"Biscoe,male\n', "a quote that does not end"),
-        (b"PK\x03\x04\x00\x00 a spreadsheet", ""),
+        (b"PK\x03\x04\x00\x00 a spreadsheet", "This is no CSV"),
     ],
     ids=["other-columns", "value", "ragged", "empty", "blank", "latin-1", "quote", "binary"],
 )
@@ -104,6 +106,30 @@ def test_what_cannot_be_scored_is_refused_with_its_reason(page: Page, content: b
 
     assert page.locator("#file-result .problem").count() == 1
     assert said.lower() in shown.lower()
+
+
+def test_of_a_row_that_is_refused_it_is_said_what_can_be_done(page: Page) -> None:
+    said = choose(page, EXAMPLE.read_bytes())
+
+    assert "Row 11: feature 'body_mass_g' is 'heavy'; expected a number" in said
+    assert "Mend that row or leave it out, or score the file with despliegue score --model penguins@1 INPUT" in said
+    assert said.endswith("that scores the others, and lists such rows.")
+
+    rows = EXAMPLE.read_text().splitlines(keepends=True)
+    page.locator("#file-result").evaluate("place => place.replaceChildren()")
+    assert "11 rows scored" in choose(page, "".join(rows[:11] + rows[12:]).encode()), "without the row"
+
+
+def test_a_spreadsheets_own_file_is_called_no_csv(page: Page) -> None:
+    book = io.BytesIO()
+    with zipfile.ZipFile(book, "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", f"<worksheet>{HEADER}</worksheet>")
+
+    said = choose(page, book.getvalue(), "birds.xlsx")
+
+    assert said.startswith("This is no CSV")
+    assert "birds.xlsx holds something else than text in UTF-8" in said
+    assert 'Save it there as "CSV UTF-8".' in said
 
 
 def test_twenty_megabytes_are_refused_before_they_are_sent(page: Page, tmp_path: Path) -> None:

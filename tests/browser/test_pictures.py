@@ -220,6 +220,20 @@ def test_a_damaged_picture_is_refused_in_plain_words_and_the_next_one_is_seen(pa
     assert predict(page).startswith("day")
 
 
+def test_another_picture_marks_the_prediction_until_the_next_one(page: Page, pictures: Pictures) -> None:
+    mark = page.locator("#earlier")
+    choose(page, pictures.white_png, "first.png")
+    predict(page)
+    assert mark.inner_text() == ""
+
+    choose(page, pictures.grey_jpeg, "second.jpg")
+    page.get_by_text("second.jpg, 640 × 480 pixels").wait_for()
+    assert mark.inner_text() == "This is of the earlier inputs: Predict gives the new one."
+
+    predict(page)
+    assert mark.inner_text() == ""
+
+
 def test_a_model_of_another_kind_has_its_form_back(page: Page, pictures: Pictures) -> None:
     choose(page, pictures.white_png, "photo.png")
     assert page.get_by_role("heading", name="Score a file").is_hidden()

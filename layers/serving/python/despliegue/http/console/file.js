@@ -24,7 +24,7 @@ export async function scoreFile(model, file) {
   const positions = kept.map((column) => names.indexOf(column));
   // Where no name is known there may be no header: then the service tells, of the file as it is.
   const sent = kept.length ? [kept, ...records.map((record) => positions.map((at) => record[at] ?? ""))] : rows;
-  const { predictions } = await askRows(`${model.below}/invocations`, writeCsv(sent));
+  const { predictions } = await askRows(model, writeCsv(sent));
   const added = columnsOf(predictions);
   const heads = kept.length ? names : model.columns;
   const data = kept.length ? records : rows;
@@ -34,17 +34,26 @@ export async function scoreFile(model, file) {
 
 /**
  * The predictions of a CSV; a row that is refused is counted from 1, as the rest of this page and a spreadsheet do.
- * @param {string} path
+ * @param {Model} model
  * @param {string} body
  */
-async function askRows(path, body) {
+async function askRows(model, body) {
   try {
-    return await askJson(path, { method: "POST", body, type: "text/csv" });
+    return await askJson(`${model.below}/invocations`, { method: "POST", body, type: "text/csv" });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     const message = error.message.replace(/^Row ([\d,]+)/, (_, row) => `Row ${(Number(row.replaceAll(",", "")) + 1).toLocaleString("en")}`);
-    throw error.saying(message);
+    const way = /^Row [\d,]+: /.test(message) ? ` Mend that row or leave it out, or ${asFile(model)}: that scores the others, and lists such rows.` : "";
+    throw error.saying(message + way);
   }
+}
+
+/**
+ * The way for what one request cannot do.
+ * @param {Model} model
+ */
+function asFile({ name, version, below }) {
+  return `score the file with despliegue score --model ${name}@${version} INPUT OUTPUT on your machine, or POST v2/${below}/jobs where the service is deployed`;
 }
 
 /**
@@ -52,10 +61,10 @@ async function askRows(path, body) {
  * @param {File} file
  */
 async function readFile(model, file) {
-  const bytes = await readBytes(
-    file,
-    `Split it, or score it as a file, of any size: despliegue score --model ${model.name}@${model.version} INPUT OUTPUT on your machine, or POST v2/${model.below}/jobs where the service is deployed.`,
-  );
+  const bytes = await readBytes(file, `Split it, or ${asFile(model)}: there it may have any size.`);
+  if (new Uint8Array(bytes).includes(0)) {
+    throw new Problem("This is no CSV", `${file.name} holds something else than text in UTF-8: a spreadsheet, perhaps? Save it there as "CSV UTF-8".`);
+  }
   let text;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);

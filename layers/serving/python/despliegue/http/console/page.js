@@ -20,6 +20,9 @@ let form;
 /** Counts what was asked for, so that an answer that comes late does not replace a newer one. */
 let turn = 0;
 
+/** @type {import("./form.js").Content["body"]} Of what the shown prediction is; null while none is shown. */
+let predicted = null;
+
 const notice = byId("notice");
 const result = byId("result");
 const fileResult = byId("file-result");
@@ -92,12 +95,11 @@ function fill(found) {
       return element("option", { value: each.version, selected: isShown }, words.filter(Boolean).join(" "));
     }),
   );
-  form = makeForm(byId("fields"), found, showCall);
+  form = makeForm(byId("fields"), found, changed);
   byId("example").hidden = !found.example;
   byId("predict").toggleAttribute("disabled", !found.path);
   const first = found.mediaTypes.length ? "Choose a picture" : found.example ? "The example is filled in: change what you like" : "Fill in the fields";
-  result.replaceChildren(element("p", { class: "hint" }, `${first}, and predict.`));
-  byId("raw").hidden = true;
+  showResult([element("p", { class: "hint" }, `${first}, and predict.`)]);
   showCall();
   fillFile(found);
   showFacts(byId("facts"), found);
@@ -130,16 +132,13 @@ async function predict(event) {
     const text = await ask(asked.path, { method: "POST", body, type });
     if (form !== mine) return;
     mine.mark("");
-    result.replaceChildren(...showReply(readJson(text), asked.labels));
-    byId("reply").textContent = text;
-    byId("raw").hidden = false;
+    showResult(showReply(readJson(text), asked.labels), body, text);
     result.scrollIntoView({ block: "nearest" }); // on a phone it is below the form
   } catch (thrown) {
     if (form !== mine) return;
     // Of fields there is one row.
     const error = thrown instanceof Problem && asked.features.length ? thrown.saying(thrown.message.replace(/^Row 0: f/, "F")) : thrown;
-    byId("raw").hidden = true;
-    result.replaceChildren(problem(error));
+    showResult([problem(error)]);
     result.scrollIntoView({ block: "nearest" });
     if (error instanceof Problem && error.wantsKey) wantKey();
     else if (error instanceof Problem && error.status) mine.mark(error.status === 400 ? error.message : "");
@@ -147,6 +146,27 @@ async function predict(event) {
     button.removeAttribute("aria-disabled");
     result.removeAttribute("aria-busy");
   }
+}
+
+/**
+ * @param {Node[]} nodes
+ * @param {typeof predicted} body what was sent, if they are a prediction
+ * @param {string} reply as it came
+ */
+function showResult(nodes, body = null, reply = "") {
+  result.replaceChildren(...nodes);
+  byId("reply").textContent = reply;
+  byId("raw").hidden = !reply;
+  predicted = body;
+  markEarlier(); // what is typed while the service answers is not what it answers
+}
+
+/** Says whether the shown prediction is of other inputs than the form has now. */
+function markEarlier() {
+  const isEarlier = predicted !== null && predicted !== form?.content().body;
+  const words = isEarlier ? "This is of the earlier inputs: Predict gives the new one." : "";
+  const place = byId("earlier");
+  if (place.textContent !== words) place.textContent = words; // else it would be read out at every key
 }
 
 /** @param {File | undefined} given */
@@ -179,6 +199,11 @@ function choose(input, files) {
 /** Where a picture is chosen, for the models that take one. */
 function picture() {
   return /** @type {HTMLInputElement | null} */ (document.getElementById("picture"));
+}
+
+function changed() {
+  showCall();
+  markEarlier();
 }
 
 /** Writes the call in the chosen language, as the form stands. */
@@ -227,7 +252,7 @@ function takeKey(event) {
     report(error);
     return;
   }
-  if (model) result.replaceChildren(element("p", { class: "hint" }, "The key is in place: predict again."));
+  if (model) showResult([element("p", { class: "hint" }, "The key is in place: predict again.")]);
   else start();
 }
 
@@ -238,11 +263,11 @@ byId("languages").append(
   ),
 );
 byId("try").addEventListener("submit", predict);
-byId("try").addEventListener("input", showCall);
+byId("try").addEventListener("input", changed);
 byId("example").addEventListener("click", () => {
   form?.fill();
   form?.mark("");
-  showCall();
+  changed();
 });
 byId("copy").addEventListener("click", copy);
 byId("key-form").addEventListener("submit", takeKey);
