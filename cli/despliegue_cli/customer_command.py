@@ -37,7 +37,7 @@ def add(
     """Make a key and print it, this once. Without limits of its own it has those of the stack."""
     if period and quota is None:
         raise typer.BadParameter(
-            "it needs --quota, how many requests in a period: the stack's own quota counts over another one, maybe",
+            f"it needs --quota, how many requests in a {period}; the stack's quota is meant for the stack's period",
             param_hint="--period",
         )
     customers = Customers(stack, region)
@@ -47,7 +47,8 @@ def add(
         return
     plan = "a usage plan of its own" if customer.own_plan else "the usage plan of the stack"
     print(f"added  {customer.name}, in {plan}")
-    print(f"limits {_rate(limits.rate)} requests a second, {limits.burst:,} at once, {limits.quota:,} a {limits.period.lower()}")
+    rates = f"{_rate(limits.rate)} requests a second, {limits.burst:,} at once"
+    print(f"limits {rates}, {limits.quota:,} a {limits.period.lower()}")
     for parameter, stacks in customers.exceeded(limits).items():
         print(f"note   the stack's {parameter}, {_rate(stacks)}, holds for all callers together: raise it first")
     print(f"key    {key}")

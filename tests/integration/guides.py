@@ -52,6 +52,12 @@ def code(guide: str, language: str) -> list[str]:
     return [text for found, text in blocks(guide) if found == language]
 
 
+def serve_options(guide: str) -> list[str]:
+    """The options of the server that its introduction names, with the tests' key."""
+    (options,) = re.findall(r"`despliegue serve (--api-key .*?)`", guide)
+    return [KEY if option == "K" else option for option in options.split()]
+
+
 def transcript(block: str) -> tuple[str, str]:
     """A console block's command, and what it prints."""
     command, printed = block.removeprefix("$ ").split("\n", 1)

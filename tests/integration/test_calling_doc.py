@@ -38,10 +38,12 @@ def test_the_guides_program_prints_what_it_shows(
     language: str, serve: Serve, models: Path, tmp_path: Path, require: Require
 ) -> None:
     guides.require_program(language, require)
-    blocks = guides.code(guides.read(f"calling-from-{language}"), language)
+    guide = guides.read(f"calling-from-{language}")
+    blocks = guides.code(guide, language)
+    options = guides.serve_options(guide)
     assert all(map(guides.shown, blocks)), "a block shows what it prints"
 
-    done = guides.run(language, "\n".join(blocks), serve(models, "--api-key", guides.KEY, "--inbox").url, tmp_path)
+    done = guides.run(language, "\n".join(blocks), serve(models, *options).url, tmp_path)
 
     assert done.returncode == 0, done.stderr
     printed = guides.rounded("\n".join(guides.lines(done.stdout)))

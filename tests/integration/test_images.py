@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,8 @@ def test_the_script_and_add_say_what_the_guide_shows(guide: str, folder: Path) -
 
     [wrote] = guides.code(guide, "text")
     assert said.startswith(wrote)
+    (unproven,) = re.findall(r"`(proved .*?)`", guide)
+    assert unproven in said.splitlines()
     call, _ = guides.transcript(guides.code(guide, "console")[0])
     assert said.splitlines()[-1] == call.replace("digits.png", "photo.png")
 
@@ -82,6 +85,23 @@ def test_whatever_is_sent_the_server_answers_the_next_request(root: Path, folder
             assert client.post(address, content=digit).json()["predictions"][0]["label"] == 2
         wrong = client.post(address, content=digit, headers={"content-type": "application/json"})
     assert wrong.status_code == 415
+
+
+def test_what_is_no_image_for_it_is_refused_as_the_guide_says(guide: str, root: Path, url: str) -> None:
+    gif = (root / "tests" / "images" / "picture.gif").read_bytes()
+    (said,) = re.findall(r"400: `(.*?)`", guide)
+
+    def ask(content: bytes, media_type: str) -> httpx.Response:
+        address = f"{url}/models/digits/invocations"
+        return httpx.post(address, content=content, headers={"content-type": media_type}, timeout=60)
+
+    as_an_image = ask(gif, "image/png")
+    assert (as_an_image.status_code, as_an_image.json()["error"]) == (400, said)
+    for content in (b"a text", b""):
+        assert ask(content, "image/jpeg").status_code == 400
+    for media_type in ("image/gif", "text/plain", "application/json", "text/csv"):
+        assert f"`{media_type}`" in guide or media_type.endswith(("json", "csv"))
+        assert ask(gif, media_type).status_code == 415
 
 
 def test_what_serve_prints_to_paste_sends_an_image(serve: Callable[..., Any], folder: Path) -> None:

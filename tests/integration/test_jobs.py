@@ -2,8 +2,7 @@
 
 import json
 import re
-import subprocess
-import sys
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.integration import guides
 
 from despliegue.asgi import Limits
 from despliegue.http.job_request import read_job_request
@@ -28,13 +28,8 @@ def birds(root: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def guide(root: Path) -> str:
-    return (root / "docs" / "large-files.md").read_text()
-
-
-def block(guide: str, language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
-    return str(found)
+def guide() -> str:
+    return guides.read("large-files")
 
 
 def post(url: str, body: Any = None, **headers: str) -> dict[str, Any]:
@@ -136,29 +131,59 @@ def test_neither_credentials_nor_proxies_of_the_user_are_used(
     assert settled(url, posted)["state"] == "done"
 
 
-def test_the_guides_calls_work(
-    serve: Serve, models: Path, birds: bytes, guide: str, tmp_path: Path, require: Callable[[bool, str], None]
+def scores(guide: str, language: str) -> str:
+    """The guide's program in a language, which does not wait as long for the next look."""
+    *_, program = guides.code(guide, language)
+    return program.replace("sleep 5", "sleep 0.1").replace("sleep(5)", "sleep(0.1)")
+
+
+@pytest.fixture
+def jobs_url(guide: str, serve: Serve, models: Path) -> str:
+    """Of the server that the guide says to start."""
+    url: str = serve(models, *guides.serve_options(guide)).url
+    return url
+
+
+@pytest.mark.parametrize(("language", "columns"), [("sh", "id,island,"), ("python", "id,label,probability_Adelie,")])
+def test_the_guide_goes_from_its_file_to_the_results(
+    language: str, columns: str, guide: str, jobs_url: str, tmp_path: Path, require: Callable[[bool, str], None]
 ) -> None:
-    found = subprocess.run(["bash", "-c", "command -v jq"], capture_output=True, check=False)
-    require(found.returncode == 0, "the guide's commands need jq")
-    (tmp_path / "birds.csv").write_bytes(birds)
-    url = serve(models, "--inbox", "--api-key", KEY["x-api-key"]).url
-    python = f"url, key = {url!r}, {KEY['x-api-key']!r}\n" + block(guide, "python").replace("sleep(5)", "sleep(0.1)")
-    commands = f"set -euo pipefail\nURL={url} KEY={KEY['x-api-key']}\n" + block(guide, "sh").replace(
-        "sleep 5", "sleep 0.1"
-    )
+    require(shutil.which("jq") is not None, "the guide's commands need jq")
+    setup, make_file, _ = guides.code(guide, "sh")
+    assert setup == guides.SETUP
+    guides.run("sh", make_file, jobs_url, tmp_path).check_returncode()
+    program = scores(guide, language)
 
-    by_curl = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=False)
-    scored = (tmp_path / "scored.csv").read_text()
-    by_python = subprocess.run(
-        [sys.executable, "-c", python], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = guides.run(language, program, jobs_url, tmp_path)
 
-    assert by_curl.returncode == 0, by_curl.stderr
-    assert json.loads(by_curl.stdout)["state"] == "done"
-    assert scored.startswith("id,species,island,")
-    assert by_python.returncode == 0, by_python.stderr
-    assert (tmp_path / "scored.csv").read_text().startswith("id,label,probability_Adelie,")
+    assert done.returncode == 0, done.stderr
+    assert guides.lines(done.stdout) == guides.shown(program)
+    assert (tmp_path / "scored.csv").read_text().startswith(columns)
+
+
+@pytest.mark.parametrize("language", ["sh", "python"])
+def test_the_guides_programs_end_with_the_reason_of_a_failed_job(
+    language: str, guide: str, jobs_url: str, tmp_path: Path, require: Callable[[bool, str], None]
+) -> None:
+    require(shutil.which("jq") is not None, "the guide's commands need jq")
+    (tmp_path / "birds.csv").write_text("id,wings\n1,2\n")
+
+    done = guides.run(language, scores(guide, language), jobs_url, tmp_path)
+
+    assert done.returncode == 1
+    assert re.match("failed: .*island", done.stderr), done.stderr
+    assert not (tmp_path / "scored.csv").exists()
+
+
+def test_the_guides_commands_end_with_the_services_words_where_no_jobs_are_taken(
+    guide: str, serve: Serve, models: Path, tmp_path: Path
+) -> None:
+    url = serve(models, "--api-key", guides.KEY).url
+
+    done = guides.run("sh", scores(guide, "sh"), url, tmp_path)
+
+    assert done.returncode == 1
+    assert "jobs are not set up here" in done.stderr
 
 
 def test_the_guide_lists_what_there_is(guide: str, root: Path) -> None:

@@ -88,13 +88,17 @@ class Aws:
     stages: list[dict[str, str]] = field(default_factory=list)
 
     def stack(self, name: str, mode: str = "ApiKey", **outputs: str) -> None:
+        parameters = {"AuthMode": mode, "RateLimit": "50", "BurstLimit": "100"}
         template = {
             **NO_VALUES,
-            "Parameters": {"AuthMode": {"Type": "String"}},
+            "Parameters": {name: {"Type": "String"} for name in parameters},
             "Outputs": {output: {"Value": value} for output, value in outputs.items()},
         }
-        parameters = [{"ParameterKey": "AuthMode", "ParameterValue": mode}]
-        self.formation.create_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=parameters)
+        self.formation.create_stack(
+            StackName=name,
+            TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        )
 
     def keys(self) -> dict[str, str]:
         return {key["name"]: key["id"] for key in self.gateway.get_api_keys()["items"]}
@@ -146,7 +150,7 @@ def aws(server: Server) -> Aws:
         name="plan",
         apiStages=found.stages,
         throttle={"rateLimit": 50.0, "burstLimit": 100},
-        quota={"limit": 1000, "period": "DAY"},
+        quota={"limit": 100_000, "period": "DAY"},
     )["id"]
     found.stack("birds", UsagePlanId=found.plan)
     return found

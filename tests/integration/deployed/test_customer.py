@@ -30,12 +30,13 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_customer_is_added_to_the_stacks_plan_and_the_key_is_told_once(run: Run, aws: Aws) -> None:
-    told = run("add", "acme", "--stack", "birds").stdout
+    told = run("add", "acme", "--stack", "birds").stdout.splitlines()
 
     [(name, identifier)] = aws.keys().items()
     made = aws.gateway.get_api_key(apiKey=identifier, includeValue=True)
     in_plan = aws.gateway.get_usage_plan_keys(usagePlanId=aws.plan)["items"]
-    assert told.splitlines()[:2] == ["added  acme, in the usage plan of the stack", f"key    {made['value']}"]
+    assert told[0] == "added  acme, in the usage plan of the stack"
+    assert told[1:3] == ["limits 50 requests a second, 100 at once, 100,000 a day", f"key    {made['value']}"]
     assert (name, made["enabled"], made["tags"]) == ("acme", True, {"despliegue:stack": "birds"})
     assert [key["id"] for key in in_plan] == [identifier]
     assert made["value"] not in run("list", "--stack", "birds").stdout
@@ -51,6 +52,25 @@ def test_limits_make_a_plan_of_its_own_that_says_the_rest_as_the_stacks(run: Run
     assert plan["apiStages"] == aws.stages
     assert plan["throttle"] == {"rateLimit": 2.5, "burstLimit": 100}
     assert {key: plan["quota"][key] for key in ("limit", "period")} == {"limit": 70, "period": "DAY"}
+    assert added["limits"] == {"rate": 2.5, "burst": 100, "quota": 70, "period": "DAY"}
+
+
+def test_a_limit_above_the_stacks_own_is_said_not_to_help(run: Run) -> None:
+    _, limits, *notes, _, _ = run(
+        "add", "acme", "--stack", "birds", "--rate", "50.5", "--burst", "100", "--quota", "9", "--period", "week"
+    ).stdout.splitlines()
+
+    assert limits == "limits 50.5 requests a second, 100 at once, 9 a week"
+    assert notes == ["note   the stack's RateLimit, 50, holds for all callers together: raise it first"]
+
+
+def test_a_period_without_a_quota_is_wrong_use(run: Run, aws: Aws) -> None:
+    """It would count the stack's quota, meant for another period."""
+    done = run("add", "acme", "--stack", "birds", "--period", "WEEK")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--quota" in done.stderr
+    assert aws.keys() == {}
 
 
 def test_only_the_stacks_customers_are_listed_with_their_plans(run: Run, aws: Aws) -> None:

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration import guides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,9 @@ def test_the_calls_that_it_hands_out_work(
     served = serve(root / "layers" / "models", "--api-key", key)
     calls = re.findall(r"^  (curl .*)$", section(guide, "Send it"), re.MULTILINE)
 
-    listed, described, document = terminal(f"API_URL={served.url} KEY={key}\n{calls[0]}", *calls[1:])
+    assert f"\n  {guides.SETUP}" in section(guide, "Send it"), "the names are those of the guides for callers"
+
+    listed, described, document = terminal(f"URL={served.url} KEY={key}\n{calls[0]}", *calls[1:])
 
     assert "penguins" in str(json.loads(listed))
     assert json.loads(described)["name"] == "penguins"
@@ -120,7 +123,7 @@ def test_a_signed_call_is_one(guide: str, terminal: Terminal, root: Path, serve:
     served = serve(root / "layers" / "models")
     *_, (call, _) = blocks(section(guide, "Customers with AWS identities"))
 
-    (printed,) = terminal(f"export AWS_SESSION_TOKEN=token API_URL={served.url}\n{call}")
+    (printed,) = terminal(f"export AWS_SESSION_TOKEN=token URL={served.url}\n{call}")
 
     assert json.loads(printed)["ready"] is True
 

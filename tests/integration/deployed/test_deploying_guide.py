@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -77,6 +78,32 @@ def test_its_commands_work_one_after_another(
     assert delete.splitlines()[:2] == ["the-inbox", "the-results"]
     assert (parsed(delete)["command"], parsed(delete)["stack_name"]) == ("delete", "despliegue")
     store.close()
+
+
+def test_its_commands_for_ci_find_their_tools_in_a_fresh_shell(guide: str, terminal: Terminal) -> None:
+    """`make` is left out, which would build."""
+    (commands,) = re.findall(r"\n## Deploy from CI\n.*?```sh\n(.*?)```", guide, re.DOTALL)
+
+    (printed,) = terminal(f"PATH=/usr/bin:/bin\nmake() {{ :; }}\n{commands}")
+
+    assert parsed(printed)["command"] == "deploy"
+
+
+def test_its_permissions_allow_what_its_commands_ask_for(guide: str) -> None:
+    (policy,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    statements = [each for each in json.loads(policy)["Statement"] if each["Effect"] == "Allow"]
+    allowed = [
+        action
+        for each in statements
+        for action in (each["Action"] if isinstance(each["Action"], list) else [each["Action"]])
+    ]
+    commands = re.findall(
+        r"(?m)(?:^|[({] ?)aws ([a-z0-9]+) ([a-z-]+)", "".join(re.findall(r"```sh\n(.*?)```", guide, re.DOTALL))
+    )
+    asked = {f"{service}:{name.title().replace('-', '')}" for service, name in commands} - {"sts:GetCallerIdentity"}
+
+    assert {"sns:CreateTopic", "sns:Subscribe"} <= asked
+    assert {each for each in asked if not any(fnmatch(each, action) for action in allowed)} == set()
 
 
 def test_a_bucket_that_stays_is_deleted_as_it_says(guide: str, aws: Aws, terminal: Terminal) -> None:
