@@ -21,7 +21,7 @@ test: .venv/dev
 	ruff format --check .
 	mypy
 	lint-imports
-	pytest --numprocesses auto --dist loadfile
+	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 build: .venv/dev
 	sam build

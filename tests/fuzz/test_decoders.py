@@ -1,6 +1,6 @@
 """Every request, however broken, gets a valid reply or an error in JSON, below 500, in memory bounded by its size.
 
-FUZZ_SECONDS (30) says for how long, FUZZ_CHANCE where to begin; a failure names the chance that repeats it.
+FUZZ_SECONDS (15) says for how long, FUZZ_CHANCE where to begin; a failure names the chance that repeats it.
 """
 
 import gzip
@@ -99,7 +99,7 @@ def service(root: Path, tmp_path_factory: pytest.TempPathFactory) -> InferenceSe
 def test_no_request_breaks_the_service(
     service: InferenceService, mutator: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    started, seconds = time.monotonic(), float(os.environ.get("FUZZ_SECONDS", "30"))
+    started, seconds = time.monotonic(), float(os.environ.get("FUZZ_SECONDS", "15"))
     first = chance = int(os.environ.get("FUZZ_CHANCE") or random.SystemRandom().randrange(2**48))
     statuses: Counter[int] = Counter()
     tracemalloc.start()
