@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from tritonclient.utils import deserialize_bytes_tensor
 
 from benchmarks.requests import COLUMNS, values
 
@@ -76,12 +77,7 @@ def _unpack(output: dict[str, Any], raw: bytes) -> list[Any]:
     if output["datatype"] != "BYTES":
         unpacked: list[Any] = np.frombuffer(raw, {"FP32": np.float32, "INT64": np.int64}[output["datatype"]]).tolist()
         return unpacked
-    texts = []
-    while raw:
-        end = 4 + int.from_bytes(raw[:4], "little")
-        texts.append(raw[4:end].decode())
-        raw = raw[end:]
-    return texts
+    return [text.decode() for text in deserialize_bytes_tensor(raw)]
 
 
 def _read_named(body: bytes, json_length: int) -> Predictions:

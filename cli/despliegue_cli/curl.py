@@ -15,16 +15,18 @@ def curl(url: str, body: bytes, *, keyed: bool = False) -> str:
         body: JSON, UTF-8.
         keyed: whether to send the key in `$KEY`.
     """
-    key = ' -H "x-api-key: $KEY"' if keyed else ""
     # A name in it may hold what moves a terminal's cursor or turns the direction of the text round.
     shown = _UNPRINTABLE.sub(_printable, body.decode())
-    return f"curl -s {url}{key} -H 'Content-Type: application/json' -d {shlex.quote(shown)}"
+    return f"curl -s {url}{_key(keyed=keyed)} -H 'Content-Type: application/json' -d {shlex.quote(shown)}"
 
 
 def curl_image(url: str, *, keyed: bool = False) -> str:
     """The line that posts an image of one's own."""
-    key = ' -H "x-api-key: $KEY"' if keyed else ""
-    return f"curl -s {url}{key} -H 'Content-Type: image/png' --data-binary @photo.png"
+    return f"curl -s {url}{_key(keyed=keyed)} -H 'Content-Type: image/png' --data-binary @photo.png"
+
+
+def _key(*, keyed: bool) -> str:
+    return ' -H "x-api-key: $KEY"' if keyed else ""
 
 
 def _printable(found: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ import onnxruntime as ort
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
+from tritonclient.utils import deserialize_bytes_tensor
 
 from despliegue.http import InferenceService, Request
 from despliegue.models import DATATYPES, ModelRepository
@@ -202,22 +203,13 @@ def read_reply(body: bytes, header_length: int) -> dict[str, Array]:
             wide = np.float64 if dtype.kind == "f" else dtype
             values = np.array(entry["data"], wide).astype(dtype)
         elif dtype.kind == "O":
-            values = np.array(texts_of(raw[:size]), dtype)
+            values = np.array([text.decode() for text in deserialize_bytes_tensor(raw[:size])], dtype)
         else:
             values = np.frombuffer(raw[:size], dtype)
         raw = raw[size or 0 :]
         found[entry["name"]] = values.reshape(entry["shape"])
     assert not raw
     return found
-
-
-def texts_of(raw: bytes) -> list[str]:
-    texts = []
-    while raw:
-        end = 4 + int.from_bytes(raw[:4], "little")
-        texts.append(raw[4:end].decode())
-        raw = raw[end:]
-    return texts
 
 
 def refuse(constant: str) -> NoReturn:

@@ -8,7 +8,7 @@ import onnx
 import onnxruntime as ort
 
 from despliegue.features import Schema
-from despliegue.models.extensions import are_needed, library
+from despliegue.models.extensions import are_needed, register
 from despliegue.models.manifest import Feature, Manifest
 from despliegue.models.model import Array, Model, SessionSettings
 from despliegue.models.signature import Signature, TensorSpec
@@ -126,7 +126,7 @@ def _load(path: Path, model: onnx.ModelProto, *, custom: bool = False) -> Model:
     options = SessionSettings().options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     if custom:
-        options.register_custom_ops_library(str(library()))
+        register(options)
     try:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ORT's exceptions share no base class

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from despliegue.models import child_process
 from despliegue_cli.convert.messages import ConversionError, RefusesEveryRow, Reply, Request
 
 _KEPT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -43,7 +44,7 @@ def run(request: Request, folder: Path, time_limit_s: float) -> Reply:
     with tempfile.TemporaryFile() as output:
         # -P: the folder is not searched for modules. A session of its own: all of it can be killed.
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", "despliegue_cli.convert.worker", str(folder / REQUEST)],
+            [*child_process.command("despliegue_cli.convert.worker"), str(folder / REQUEST)],
             cwd=folder,
             env=_environment(folder),
             stdin=subprocess.DEVNULL,

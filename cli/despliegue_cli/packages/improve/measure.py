@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -11,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from despliegue.models import child_process
 from despliegue.models.model import Array
 from despliegue_cli.convert.messages import Vector
 from despliegue_cli.packages.improve.comparing import rows
@@ -73,7 +73,7 @@ def _measurement(folder: Path, figures: list[Figures], batch_rows: int) -> Measu
 
 
 def _figures(folder: Path, inputs: Path, time_limit_s: float) -> Figures | None:
-    command = [sys.executable, "-P", "-m", "despliegue_cli.packages.improve.measuring", str(folder), str(inputs)]
+    command = [*child_process.command("despliegue_cli.packages.improve.measuring"), str(folder), str(inputs)]
     environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(  # noqa: S603

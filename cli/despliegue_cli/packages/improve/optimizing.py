@@ -7,7 +7,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto
 
-from despliegue.models.extensions import DOMAINS, library
+from despliegue.models.extensions import DOMAINS, register
 from despliegue.models.model import FILE_NAME, SessionSettings, reason
 from despliegue_cli.convert.onnx_data import tensors
 from despliegue_cli.convert.onnx_parts import nodes
@@ -49,7 +49,7 @@ def optimize(folder: Path, scratch: Path) -> onnx.ModelProto:
     options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights")
     options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
     if any(node.domain in DOMAINS for node in nodes(before)):
-        options.register_custom_ops_library(str(library()))
+        register(options)
     try:
         ort.InferenceSession(folder / FILE_NAME, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ORT's exceptions share no base class

@@ -13,8 +13,6 @@ MEGABYTES_PER_CPU: Final = 1769
 
 _OWN_MEMORY: Final = 192
 """Megabytes that the function takes itself, with room."""
-_ELSEWHERE: Final = 1769
-"""Megabytes that a function is taken to have where nobody says: at home."""
 _AUTH: Final[dict[str, Auth]] = {"ApiKey": "ApiKey", "Iam": "Iam"}
 
 
@@ -49,13 +47,13 @@ class Settings(msgspec.Struct, frozen=True):
     def read(cls, environment: Mapping[str, str]) -> Self:
         """The settings in `environment`; see `template.yaml` for what sets them."""
         names = environment.get("DESPLIEGUE_PRELOAD", "").split(",")
-        memory = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "0"))
+        memory = int(environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MEGABYTES_PER_CPU))
         return cls(
             models=Path(environment.get("DESPLIEGUE_MODELS", "/opt/models")),
             preload=tuple(name.strip() for name in names if name.strip()),
             default_model=environment.get("DESPLIEGUE_DEFAULT_MODEL", ""),
             threads=max(1, memory // MEGABYTES_PER_CPU),
-            session_memory=((memory or _ELSEWHERE) - _OWN_MEMORY) * 2**20,
+            session_memory=(memory - _OWN_MEMORY) * 2**20,
             snapstart=environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start",
             auth=_AUTH.get(environment.get("DESPLIEGUE_AUTH", ""), ""),
             inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),

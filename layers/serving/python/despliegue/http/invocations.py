@@ -12,6 +12,7 @@ from despliegue.errors import InvalidRequest, ModelNotFound, UnsupportedContentT
 from despliegue.http.messages import JSON, Outcome, Request, Response
 from despliegue.http.open_inference import health, load
 from despliegue.http.predict_v1 import predict_rows
+from despliegue.models import signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ CSV: Final = "text/csv"
 JSON_LINES: Final = ("application/jsonlines", "application/x-ndjson", "application/x-jsonlines", "application/ndjson")
 PARQUET: Final = ("application/vnd.apache.parquet", "application/x-parquet")
 NPY: Final = "application/x-npy"
-IMAGES: Final = ("image/jpeg", "image/png", "application/x-image")
+IMAGES: Final = (*signature.IMAGES, "application/x-image")
 """Whichever is named, the bytes tell which it is; SageMaker's names neither."""
 _OF_ROWS: Final = f"{JSON}, {CSV}, {JSON_LINES[0]}, {PARQUET[0]} or {NPY}"
 _OF_IMAGES: Final = f"{', '.join(IMAGES[:-1])} or {IMAGES[-1]}"
@@ -38,13 +39,14 @@ def invoke(
 ) -> Response:
     """POST /invocations and /models/{model}[/versions/{version}]/invocations."""
     # Here, not above: most services are never asked for it, and it would be a part of their cold start.
-    from despliegue.http.media_types import choose
+    from despliegue.http.media_types import choose, read_content_type
     from despliegue.protocols import invocations_response as response
 
-    decode = _reader(request)
+    kind, options = read_content_type(request.headers.get("content-type") or JSON)
+    decode = _reader(request, kind, options)
     accepted = choose(request.headers.get("accept", ""), _REPLIES)
     found = load(served, outcome, *(_default(served) if model is None else (model, version)))
-    _check_images(request, found)
+    _check_images(request, kind, found)
     encoders = {JSON: response.encode_response, CSV: response.encode_csv}
     body = predict_rows(found, outcome, decode, encoders.get(accepted, response.encode_json_lines))
     content_type = f"{CSV}; charset=utf-8" if accepted == CSV else accepted
@@ -88,31 +90,25 @@ def _default(served: Served) -> tuple[str, str | None]:
     )
 
 
-def _check_images(request: Request, model: Model) -> None:
+def _check_images(request: Request, kind: str, model: Model) -> None:
     """Refuse an image for a model that takes none, and anything else for one that does.
 
     Raises:
         UnsupportedContentType: it is.
     """
-    from despliegue.http.media_types import read_content_type
-
     given = request.headers.get("content-type")
-    if (read_content_type(given or JSON)[0] in IMAGES) != bool(model.media_types):
+    if (kind in IMAGES) != bool(model.media_types):
         takes = f"an image; expected {_OF_IMAGES}" if model.media_types else f"no image; expected {_OF_ROWS}"
         came = f"content type is {shorten(given)}" if given else "there is no content type"
         raise UnsupportedContentType(f"{came}, but model '{model.name}' takes {takes}")
 
 
-def _reader(request: Request) -> Callable[[Decoder], dict[str, Array]]:
-    """What reads the body, by its content type; one that says nothing is taken for JSON.
+def _reader(request: Request, name: str, options: dict[str, str]) -> Callable[[Decoder], dict[str, Array]]:
+    """What reads the body, by the name and the parameters of its content type.
 
     Raises:
         UnsupportedContentType: it is in none of the formats.
     """
-    from despliegue.http.media_types import read_content_type
-
-    given = request.headers.get("content-type") or JSON
-    name, options = read_content_type(given)
     if options.get("charset", "utf-8") not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedContentType(f"the charset is {shorten(options['charset'])}; expected utf-8")
     if name == JSON and "format" not in options:
@@ -139,6 +135,7 @@ def _reader(request: Request) -> Callable[[Decoder], dict[str, Array]]:
         from despliegue.protocols.image_request import decode_image
 
         return lambda decoder: decode_image(request.body, decoder.schema)
+    given = shorten(request.headers["content-type"])
     raise UnsupportedContentType(
-        f"content type is {shorten(given)}; expected {_OF_ROWS}; where the model takes an image, {_OF_IMAGES}"
+        f"content type is {given}; expected {_OF_ROWS}; where the model takes an image, {_OF_IMAGES}"
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import onnxruntime as ort
 
 from despliegue.errors import ModelNotReady
-from despliegue.models.model import UNKNOWN_OPERATOR
 
 if TYPE_CHECKING:
     from despliegue.models.isolated_session import IsolatedSession
@@ -15,11 +14,13 @@ if TYPE_CHECKING:
 
 DOMAINS: Final = ("com.microsoft.extensions", "ai.onnx.contrib")
 """The domains of the operators."""
+_UNKNOWN: Final = "is not a registered function/op"
+"""ONNX Runtime's words on a graph with an operator that it does not have."""
 
 
 def are_needed(message: str) -> bool:
     """Whether ONNX Runtime's words on a graph that it does not load say that one of them is missing."""
-    return UNKNOWN_OPERATOR in message and any(f"{domain}:" in message for domain in DOMAINS)
+    return _UNKNOWN in message and any(f"{domain}:" in message for domain in DOMAINS)
 
 
 def library() -> Path:
@@ -39,6 +40,15 @@ def library() -> Path:
     )
 
 
+def register(options: ort.SessionOptions) -> None:
+    """Make the operators known to a session that these options are for.
+
+    Raises:
+        ModelNotReady: they are not installed.
+    """
+    options.register_custom_ops_library(str(library()))
+
+
 def open_session(path: Path, settings: "SessionSettings") -> "ort.InferenceSession | IsolatedSession":
     """A session of a graph with such operators, in a process of its own unless the settings say otherwise.
 
@@ -46,11 +56,11 @@ def open_session(path: Path, settings: "SessionSettings") -> "ort.InferenceSessi
         ModelNotReady: the operators are not installed, or the process cannot load the graph.
         Exception: ONNX Runtime's, of any class; it cannot load the graph in this process.
     """
-    operators = library()
     if settings.isolated:
         from despliegue.models.isolated_session import IsolatedSession
 
+        library()  # that it is not installed is said before a process is started, and it is not loaded into this one
         return IsolatedSession(path, settings)
     options = settings.options()
-    options.register_custom_ops_library(str(operators))
+    register(options)
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -16,8 +16,6 @@ from despliegue.models.manifest import Manifest
 from despliegue.models.signature import Signature
 
 FILE_NAME = "model.onnx"
-UNKNOWN_OPERATOR = "is not a registered function/op"
-"""ONNX Runtime's words on a graph with an operator that it does not have."""
 
 type Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 """An array of any datatype of `despliegue.models.datatypes`."""
@@ -230,10 +228,7 @@ def open_session(path: Path, settings: SessionSettings) -> tuple[Any, bool]:
     try:
         return ort.InferenceSession(path, settings.options(), providers=["CPUExecutionProvider"]), False
     except Exception as error:  # ORT's exceptions share no base class
-        if UNKNOWN_OPERATOR not in str(error):
-            raise
-        # Here, not above: few graphs have such operators.
-        from despliegue.models import extensions
+        from despliegue.models import extensions  # here, not above: few graphs have such operators
 
         if not extensions.are_needed(str(error)):
             raise

@@ -49,9 +49,9 @@ def service_document(served: Served) -> bytes:
             described = describe(served, model, by_version=False)
         except DespliegueError:
             continue  # its state says why
-        if len(names) > MAX_MODELS and model.media_types:
-            continue  # which has neither rows nor jobs, as the others have
         if len(names) > MAX_MODELS:
+            if model.media_types:
+                continue  # which has neither rows nor jobs, as the others have
             place = Place(model, described, "", service_paths.TAG["name"], served.auth, models=names)
             paths |= operations.paths(place)
             schemas |= infer.generic() | predict.generic() | invocations_schemas.generic()

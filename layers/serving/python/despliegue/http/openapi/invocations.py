@@ -10,11 +10,12 @@ import msgspec
 import orjson
 
 from despliegue.features import Schema  # noqa: TC001 – msgspec reads it
-from despliegue.http.invocations import CSV, IMAGES, JSON_LINES, NPY, PARQUET
+from despliegue.http.invocations import CSV, JSON_LINES, NPY, PARQUET
 from despliegue.http.messages import JSON
 from despliegue.http.openapi import responses
 from despliegue.http.openapi.asked import Asked
 from despliegue.http.openapi.faults import Errors, invoke_errors
+from despliegue.models.signature import IMAGES
 from despliegue.protocols.parquet_request import has_reader
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def operation(place: Place, errors: Errors | None = None) -> dict[str, Any]:
     known = place.described.invocations
     kinds = known.media_types if known is not None else ()
     if place.is_any:
-        kinds = (CSV, _LINES, *((PARQUET[0],) if has_reader() else ()), NPY, *IMAGES[:2])
+        kinds = (CSV, _LINES, *((PARQUET[0],) if has_reader() else ()), NPY, *IMAGES)
     content: dict[str, Any] = {}
     if place.is_any or (known is not None and known.schema is not None):
         content[JSON] = {"schema": place.schema("InvocationsRequest")}

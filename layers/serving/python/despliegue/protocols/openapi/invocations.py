@@ -3,7 +3,7 @@
 from typing import Final
 
 from despliegue.features import Schema
-from despliegue.protocols.openapi import SCHEMAS, JsonSchema
+from despliegue.protocols.openapi import SCHEMAS, JsonSchema, object_of
 from despliegue.protocols.openapi.tensors import array
 
 _ANY: Final[JsonSchema] = array([-1], {})
@@ -42,7 +42,7 @@ def _request(
 ) -> dict[str, JsonSchema]:
     """The four forms, and the request that is just one of them; what else it holds is ignored."""
     data = array([-1], _ANY) | {"description": "The rows, each as long as columns"}
-    split = {"type": "object", "required": ["columns", "data"], "properties": {"columns": columns, "data": data}}
+    split = object_of(columns=columns, data=data)
     by_name = {"type": "object", "minProperties": 1, "description": "An array for each column, a value a row"}
     forms = {
         "dataframe_split": ("DataframeSplit", "`DataFrame.to_dict(orient='split')`", split),
@@ -51,7 +51,7 @@ def _request(
         "inputs": ("Inputs", "Columns by name, or rows", {"anyOf": [by_name | (inputs or {}), _ANY]}),
     }
     found: dict[str, JsonSchema] = {
-        name: {"type": "object", "description": description, "required": [form], "properties": {form: value}}
+        name: object_of(**{form: value}) | {"description": description}
         for form, (name, description, value) in forms.items()
     }
     return {"InvocationsRequest": {"oneOf": [{"$ref": f"{ref}{name}"} for name in found]}, **found}

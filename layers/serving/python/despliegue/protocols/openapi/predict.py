@@ -3,7 +3,7 @@
 from despliegue.features import Classification, Column, Predictions, Regression, Schema
 from despliegue.models import Model
 from despliegue.models.manifest import Feature
-from despliegue.protocols.openapi import SCHEMAS, JsonSchema, tensors
+from despliegue.protocols.openapi import SCHEMAS, JsonSchema, object_of, tensors
 
 
 def schemas(
@@ -56,13 +56,12 @@ def replies(model: Model, predictions: Predictions | None, prefix: str) -> dict[
 def generic() -> dict[str, JsonSchema]:
     """`PredictRequest` and `PredictResponse` of any model."""
     instances = {"type": "array", "items": {"type": ["object", "array"]}}
-    request = {"type": "object", "required": ["instances"], "properties": {"instances": instances}}
-    return {"PredictRequest": request, "PredictResponse": _response({})}
+    return {"PredictRequest": object_of(instances=instances), "PredictResponse": _response({})}
 
 
 def _response(prediction: JsonSchema) -> JsonSchema:
     predictions = {"type": "array", "items": prediction, "description": "One for each row, in their order"}
-    return {"type": "object", "required": ["predictions"], "properties": {"predictions": predictions}}
+    return object_of(predictions=predictions)
 
 
 def _value(column: Column, feature: Feature | None) -> JsonSchema:
