@@ -2,14 +2,15 @@
 
 import asyncio
 import socket
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
 import orjson
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from despliegue.asgi import Application
+from despliegue.asgi import Application, read_head
 
 HEAD_SECONDS: Final = 10.0
 """Longest time for a request's line and headers to arrive; the application sees to the body's."""
@@ -19,12 +20,26 @@ _FRAMING: Final = 16
 """Most bytes on the wire for a byte of a body: a chunk of one byte has six."""
 IDLE_SECONDS: Final = 75
 """Longest time that a connection is kept for a next request."""
+HOLD_BYTES: Final = 1024 * 1024
+HOLD_SECONDS: Final = 1.0
+"""Largest body, and longest time for one to arrive, of a request that is not handed to uvicorn before it is whole."""
 STOP_SECONDS: Final = 30
 """Longest time for a running request to end at a stop."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with the limits of a request's head that it has not, and errors of the contract's form."""
+    """uvicorn's protocol, with the limits of a request's head that it has not, and errors of the contract's form.
+
+    A POST that is soon whole and quick to answer is answered within the call that brought the last of it; uvicorn's own
+    way, with a task and ASGI's messages, takes all others, and takes longer than predicting.
+    """
+
+    def __init__(self, application: Application, **given: Any) -> None:
+        super().__init__(**given)
+        self._application = application
+        self._pieces: list[bytes] | None = None
+        """The body so far of a request that uvicorn has not been told of."""
+        self._held: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head."""
@@ -36,6 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing any more."""
         self._on_time()
+        self._release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -44,19 +60,21 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             return
+        if self._pieces is not None and self._held is None:
+            self._held = self.loop.call_later(HOLD_SECONDS, self._hand_over)
         if self._is_in_head:
             # Where a request ends in this piece, nobody knows how much of it is the next one's.
             self._head_bytes += len(data) if self._is_whole else 0
             if self._head_bytes > HEAD_BYTES:
                 self._refuse_head()
                 return
-        elif self._is_answering():
+        elif self._pieces is not None or self._is_answering():
             self._sent_bytes += len(data)
             if self._sent_bytes > HEAD_BYTES + _FRAMING * self._body_bytes:
                 self._refuse(b"400 Bad Request", "the body is hardly any body: its chunks or trailers are too long")
             return
         # A head, the rest of a body that is answered already, or empty lines: none may take for ever.
-        if self._late is None:
+        if self._late is None and (self._is_whole or self._is_in_head):
             self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
@@ -72,17 +90,71 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
             self._refuse_head()
             raise ValueError  # which ends the parsing
-        super().on_headers_complete()
+        if self.parser.get_method() == b"POST" and not (self._is_answering() or self.expect_100_continue):
+            self._pieces = []
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, without what frames it."""
         self._body_bytes += len(body)
-        super().on_body(body)
+        if self._pieces is None:
+            super().on_body(body)
+            return
+        self._pieces.append(body)
+        if self._body_bytes > HOLD_BYTES:
+            self._hand_over()
 
     def on_message_complete(self) -> None:
         """A request ends, its body too."""
         self._is_whole = False
+        if self._pieces is not None:
+            if self._answer_now():
+                return
+            self._hand_over()
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Stop after the request that is under way, if one is."""
+        if self._pieces is not None:
+            self._hand_over()
+        super().shutdown()
+
+    def _answer_now(self) -> bool:
+        """Answer the request that is at hand, unless that may take long, or its client leaves replies unread."""
+        is_plain = self.url.startswith(b"/") and b"%" not in self.url and b"?" not in self.url
+        if not is_plain or self.flow.write_paused or self.transport.is_closing():
+            return False
+        request = read_head("POST", self.url.decode("latin-1"), self.headers)
+        request.body = b"".join(self._pieces or ())
+        reply = self._application.answer_now(request)
+        if reply is None:
+            return False
+        self._release()
+        stays = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        if not stays:
+            reply.headers["connection"] = "close"
+        lines = "".join([f"{name}: {value}\r\n" for name, value in reply.headers.items()])
+        self.transport.writelines([STATUS_LINE[reply.status], lines.encode("latin-1"), b"\r\n", reply.body])
+        if not stays:
+            self.transport.close()
+        self.on_response_complete()
+        return True
+
+    def _hand_over(self) -> None:
+        """Let uvicorn take what came of a request."""
+        pieces = self._release()
+        super().on_headers_complete()
+        for piece in pieces:
+            super().on_body(piece)
+
+    def _release(self) -> list[bytes]:
+        """Hold nothing any more; what was held."""
+        pieces, self._pieces = self._pieces or [], None
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+        return pieces
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP."""
@@ -138,7 +210,7 @@ def serve(application: Application, listener: socket.socket) -> bool:
         Whether all that ran then came to its end; if not, its threads hold up the end of this process.
     """
     settings: dict[str, Any] = {
-        "http": GuardedProtocol,
+        "http": partial(GuardedProtocol, application),
         "ws": "none",
         "loop": "uvloop",
         "lifespan": "on",

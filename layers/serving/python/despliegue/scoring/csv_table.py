@@ -22,6 +22,7 @@ from despliegue.scoring.csv_dialect import DECIMAL_COMMA, Dialect
 from despliegue.scoring.csv_numbers import NumberReader
 from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns, texts
+from despliegue.scoring.records import Lines, joined
 from despliegue.scoring.text_table import TextTable
 
 _NUMBER_FIELD: Final = rb"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?)?"
@@ -121,7 +122,9 @@ class CsvTable(TextTable):
 
     def encode(self, rows: Sequence[bytes], predictions: PredictionColumns) -> bytes:
         """The rows with their predictions, every line ended."""
-        columns = [self._texts(array) for array in predictions.arrays]
+        columns = [list(self._texts(array)) for array in predictions.arrays]
+        if self._join and isinstance(rows, Lines):
+            return self._filled(rows.text.replace(b"%", b"%%"), columns)
         if self._join:
             columns.insert(0, list(rows))
         elif self._id is not None:
@@ -131,6 +134,19 @@ class CsvTable(TextTable):
             columns = [[text or self._dialect.quote.encode() * 2 for text in columns[0]]]
         lines = self._dialect.newline.join(map(self._separator.join, zip(*columns, strict=True)))
         return lines + self._dialect.newline
+
+    def _filled(self, lines: bytes, columns: Sequence[Sequence[bytes]]) -> bytes:
+        """Lines with a field of each column after them; by one format string, in half the time of joining each line.
+
+        Args:
+            lines: N of them, every % doubled.
+            columns: N fields each.
+        """
+        fields = (self._separator.replace(b"%", b"%%") + b"%b") * len(columns)
+        values = [b""] * (len(columns) * len(columns[0]))
+        for at, column in enumerate(columns):
+            values[at :: len(columns)] = column
+        return lines.replace(b"\n", fields + self._dialect.newline) % tuple(values)
 
     def _looks_numeric(self, record: bytes) -> bool:
         """Whether a record holds nothing but numbers and gaps: a guess, by which nothing but time is lost."""
@@ -163,7 +179,7 @@ class CsvTable(TextTable):
 
     def _columns(self, rows: Sequence[bytes]) -> dict[str, Any]:
         """The features' columns, read by arro3."""
-        text = b"\n".join([*rows, b""])
+        text = joined(rows)
         # arro3 is lenient with quotes, ends a record at any carriage return, leaves out a byte order mark, and ends the
         # process where it cannot read a NUL byte as a number.
         if self._dialect.decimal == "," or b"\0" in text or text.startswith(BOM) or not self.splitter.holds(text, rows):

@@ -178,8 +178,10 @@ class Scoring:
         table = cast("TextTable", self.table)
         done = Done((), [], [], Counts())
         rows = table.rows(part)
-        for start in range(0, len(rows), _MAX_ROWS):
-            some = self._score_rows(rows[start : start + _MAX_ROWS], start + 1)
+        # A block is cut up only where it has far more rows than the file's beginning made one expect.
+        size = len(rows) if len(rows) <= 2 * _MAX_ROWS else _MAX_ROWS
+        for start in range(0, len(rows), max(1, size)):
+            some = self._score_rows(rows if size == len(rows) else rows[start : start + size], start + 1)
             encoded = [table.encode(piece, predictions) for piece, predictions in some.pieces]
             done.add(msgspec.structs.replace(some, pieces=encoded))
         return done

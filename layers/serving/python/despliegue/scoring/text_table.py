@@ -87,4 +87,4 @@ class TextTable(ABC):
 
     def rows(self, block: Block) -> Rows:
         """The rows of a part, without the header."""
-        return self.splitter.records(cast("bytes", block.data)[max(0, self.rows_from - block.start) :])
+        return self.splitter.rows(cast("bytes", block.data)[max(0, self.rows_from - block.start) :])

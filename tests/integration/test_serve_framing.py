@@ -1,0 +1,119 @@
+"""One inference, sent in every way that HTTP/1.1 has: once the server knows it to be quick, the answer is the same."""
+
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+type Serve = Callable[..., Any]
+
+PATH = "/v2/models/breast-cancer/infer"
+
+
+def post(body: bytes, *headers: str, path: str = PATH, version: str = "1.1") -> bytes:
+    lines = [f"POST {path} HTTP/{version}", "Host: x", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def sized(body: bytes, *headers: str, **given: str) -> bytes:
+    return post(body, f"Content-Length: {len(body)}", *headers, **given)
+
+
+def in_pieces(data: bytes, size: int) -> list[bytes]:
+    return [bytes(piece) for piece in itertools.batched(data, size)]
+
+
+def chunked(body: bytes) -> bytes:
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in in_pieces(body, 100)]
+    return post(b"".join([*chunks, b"0\r\n\r\n"]), "Transfer-Encoding: chunked")
+
+
+def replies(port: int, pieces: list[bytes], expected: int) -> list[bytes]:
+    """The bodies of the 200s that come for what is sent piece by piece."""
+    received = b""
+    found: list[bytes] = []
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            client.sendall(piece)
+            time.sleep(0.005 if len(pieces) > 1 else 0)
+        while len(found) < expected:
+            received += (piece := client.recv(1 << 16))
+            assert piece, received
+            found = list(bodies(received))
+    return found
+
+
+def bodies(received: bytes) -> Iterator[bytes]:
+    while received:
+        head, end, rest = received.partition(b"\r\n\r\n")
+        if head.startswith(b"HTTP/1.1 100 ") and end:
+            received = rest
+            continue
+        length = next((line.split()[1] for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), b"")
+        if not end or len(rest) < int(length):
+            return
+        assert head.startswith(b"HTTP/1.1 200 "), received
+        yield rest[: int(length)]
+        received = rest[int(length) :]
+
+
+def test_however_it_is_sent_the_answer_is_the_same(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    [first] = replies(served.port, [sized(body)], 1)  # from a thread, since nothing is known yet
+
+    ways = {
+        "in one piece": ([sized(body)], 1),
+        "the body after the head": (in_pieces(sized(body), len(sized(body)) - len(body)), 1),
+        "in small pieces": (in_pieces(sized(body), 40), 1),
+        "in chunks": ([chunked(body)], 1),
+        "in chunks, in pieces": (in_pieces(chunked(body), 70), 1),
+        "pipelined": ([sized(body) * 3], 3),
+        "pipelined behind a slow one": ([sized(body, path=f"{PATH}?x=1") + sized(body) * 2], 3),
+        "pipelined, in pieces": (in_pieces(sized(body) * 2, 97), 2),
+        "with a query": ([sized(body, path=f"{PATH}?x=1")], 1),
+        "with an absolute target": ([sized(body, path=f"http://x{PATH}")], 1),
+        "percent-encoded": ([sized(body, path=PATH.replace("-", "%2D"))], 1),
+        "HTTP/1.0": ([sized(body, version="1.0")], 1),
+        "the last of its connection": ([sized(body, "Connection: close")], 1),
+        "after a 100 Continue": ([sized(body, "Expect: 100-continue")], 1),
+    }
+    for way, (pieces, expected) in ways.items():
+        assert replies(served.port, pieces, expected) == [first] * expected, way
+
+
+@pytest.mark.parametrize(("version", "header"), [("1.0", "X: y"), ("1.1", "Connection: close")])
+def test_the_connection_ends_with_the_reply_where_it_was_to(
+    serve: Serve, models: Path, version: str, header: str
+) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+
+    for _ in range(2):  # once from a thread, once at once
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+            client.sendall(sized(body, header, version=version))
+            received = b""
+            while piece := client.recv(1 << 16):
+                received += piece
+        assert b"\r\nconnection: close\r\n" in received
+
+
+def test_a_body_that_stops_half_way_holds_up_neither_others_nor_the_end(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    replies(served.port, [sized(body)], 1)
+
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as slow:
+        slow.sendall(sized(body)[:-20])
+        time.sleep(1.5)  # by then it is handed over
+        replies(served.port, [sized(body)], 1)
+        slow.sendall(sized(body)[-20:])
+        assert slow.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as gone:
+        gone.sendall(sized(body)[:-20])
+    assert served.stop() == 0
