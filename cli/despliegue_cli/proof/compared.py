@@ -13,6 +13,10 @@ _TIE: Final = 1e-6
 """Classes whose probabilities or scores are this near the best one's are as good as it."""
 _USUAL: Final = 0.75
 """The quantile that is a usual number: up to a quarter of the rows may be extreme, and three quarters near nothing."""
+_FEW: Final = 20
+_MANY: Final = 16
+"""Where fewer rows than `_FEW` tell what is usual, and an output has `_MANY` columns or more, as the scores of a network
+have, the columns are taken to be alike: one that happens to be near nothing counts as what half of them have."""
 _SUM: Final = 1e-3
 """How near 1 the sum of a row of probabilities is."""
 
@@ -108,7 +112,8 @@ def scales_of(expected: Outputs, made_up: Array) -> dict[str, Array]:
     It is 1 for probabilities, and else a usual number of the column in the sample, or without one in all rows, so that
     neither one extreme row nor another column's unit hides a difference; or the number itself where that is larger. A
     made-up row that is more extreme in any column gets as much more in all: its numbers come of large ones, whose
-    rounding errors they have. An output of more than two dimensions is one column, of the rows' largest numbers.
+    rounding errors they have. An output of more than two dimensions is one column, of the rows' largest numbers. Of few
+    rows and many columns none is taken for smaller than the others: see `_FEW`.
     """
     found = {}
     for name, values in expected.items():
@@ -119,7 +124,10 @@ def scales_of(expected: Outputs, made_up: Array) -> dict[str, Array]:
             continue
         numbers = np.where(np.isfinite(values), np.abs(values), 0).reshape(len(values), -1)
         columns = numbers if values.ndim <= 2 else numbers.max(axis=1, keepdims=True, initial=0)
-        usual = _usual(columns[made_up if made_up.all() else ~made_up])
+        known = columns[made_up if made_up.all() else ~made_up]
+        usual = _usual(known)
+        if len(known) < _FEW and len(usual) >= _MANY:
+            usual = np.maximum(usual, np.median(usual))
         with np.errstate(over="ignore"):
             extreme = (columns / usual).max(axis=1, keepdims=True, initial=1)
             scales = np.maximum(columns, usual * np.where(made_up[:, None], extreme, 1))

@@ -42,6 +42,16 @@ def test_a_column_in_a_large_unit_does_not_hide_what_differs_in_another() -> Non
     assert differing(expected, expected.astype(np.float32)) == 0
 
 
+def test_a_score_that_happens_to_be_near_nothing_in_the_only_rows_may_be_rounded() -> None:
+    """As of a network of a thousand classes without a sample, whose scores come of sums of others' size."""
+    expected = np.random.default_rng(0).normal(size=(2, 1000))
+    expected[:, 457] = 3e-3
+
+    assert differing(expected, expected + 3e-6) == 0
+    assert differing(expected, expected + 3e-5) == 2
+    assert differing(expected[:, 450:460], expected[:, 450:460] + 3e-6) == 2
+
+
 @pytest.mark.parametrize("zeros", [100, 195])
 def test_a_column_that_is_mostly_zero_may_be_rounded(zeros: int) -> None:
     expected = np.append(np.zeros(zeros), np.linspace(1, 2, 200 - zeros))
