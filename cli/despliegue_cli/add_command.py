@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from despliegue.errors import DespliegueError
-from despliegue_cli.convert.originals import missing_module
 from despliegue_cli.describe import as_text
 from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
 
@@ -64,6 +61,8 @@ def add_model(
     try:
         from despliegue_cli.packages.add import Options, add  # here: only this command needs what converts
     except ModuleNotFoundError as error:
+        from despliegue_cli.convert.originals import missing_module
+
         raise DespliegueError(missing_module(error.name or "")) from error
 
     options = Options(
@@ -80,6 +79,8 @@ def add_model(
         any_size=any_size,
         measure=not no_measure,
     )
+    from rich.console import Console
+
     with Console(stderr=True).status("") as status:
         try:
             added = add(path, models, options, lambda step: status.update(f"{step}…"))
@@ -134,6 +135,9 @@ def _show_improvements(found: "Improvements") -> None:
             for each in found.accuracy.outputs
         ]
         print(f"quantized  {found.quantized}, which changes, on {found.accuracy.rows:,} rows, {', '.join(changes)}")
+    from rich.console import Console
+    from rich.table import Table
+
     rows = f"{found.after.batch_rows:,} rows" if found.after.batch_rows else "many rows"
     table = Table("", "size", "load", "1 row", rows, "memory", box=None, padding=(0, 2, 0, 0))
     for name, figures in (("before", found.before), ("after", found.after)):

@@ -1,4 +1,7 @@
-"""The command line: arguments in, one call, a table or a line out."""
+"""The command line: arguments in, one call, a table or a line out.
+
+What a command alone needs, and takes long to import, is imported within it: `serve` starts without the rest.
+"""
 
 import errno
 import os
@@ -9,9 +12,6 @@ from typing import Annotated, Literal
 
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from despliegue.errors import DespliegueError
 from despliegue.http.cors import check_origins
@@ -32,7 +32,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
 
 app.command("add")(add_model)
 app.command("score")(score_file)
@@ -55,12 +54,16 @@ def list_models(models: Models = DEFAULT_MODELS, as_json: AsJson = False) -> Non
     if as_json:
         _print_json(rows)
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("model", "version", "default", "proven", "size", "description")
     for row in rows:
         size, description = describe.as_text("size", row["size"]), escape(row["description"])
         marks = ["✓" if row[key] else "" for key in ("default", "proven")]
         table.add_row(row["name"], row["version"], *marks, size, description)
-    console.print(table)
+    Console().print(table)
 
 
 @app.command()
@@ -74,10 +77,14 @@ def inspect(
     if as_json:
         _print_json(facts)
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for key, value in facts.items():
         table.add_row(f"[bold]{key}", escape(describe.as_text(key, value)))
-    console.print(table)
+    Console().print(table)
 
 
 @app.command()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from despliegue.errors import DespliegueError
-from despliegue_cli.console_server import Deployment, serve_console
 
 if TYPE_CHECKING:
     from boto3 import Session
+
+    from despliegue_cli.console_server import Deployment
 
 
 def open_console(
@@ -18,6 +19,8 @@ def open_console(
     port: Annotated[int, typer.Option(help="The port on this machine.", min=1, max=65535)] = 8082,
 ) -> None:
     """Open a deployed service's page on this machine; its calls are passed on with your AWS credentials."""
+    from despliegue_cli.console_server import serve_console
+
     deployment = find_deployment(stack, region)
     with serve_console(deployment, port) as server:
         print(f"The console of {stack} ({deployment.url}), until Ctrl-C:\nhttp://127.0.0.1:{port}/docs", flush=True)
@@ -27,7 +30,7 @@ def open_console(
             return
 
 
-def find_deployment(stack: str, region: str) -> Deployment:
+def find_deployment(stack: str, region: str) -> "Deployment":
     """Where the stack's API is, and what proves there that the caller may call it: the stack's key, or a signature.
 
     Raises:
@@ -38,6 +41,8 @@ def find_deployment(stack: str, region: str) -> Deployment:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError as error:
         raise DespliegueError("the console needs boto3, which is not installed; `make serve` installs it") from error
+    from despliegue_cli.console_server import Deployment
+
     try:
         session = Session(region_name=region or None)
         found = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]

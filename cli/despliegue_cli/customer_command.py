@@ -5,9 +5,6 @@ from typing import Annotated, Literal
 import msgspec
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from despliegue_cli.customers import Customers, Limits
 from despliegue_cli.parameters import AsJson
@@ -62,6 +59,10 @@ def list_customers(stack: Stack, region: Region = "", as_json: AsJson = False) -
     if as_json:
         _print_json(found)
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("name", "key id", "usage plan", "created", "enabled")
     for customer in found:
         plan = f"{customer.plan} (its own)" if customer.own_plan else customer.plan
@@ -83,6 +84,9 @@ def usage(
     if as_json:
         _print_json(found)
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("day", "requests", "left of the quota")
     for used in found:
         table.add_row(f"{used.day}", f"{used.requests:,}", f"{used.left:,}")

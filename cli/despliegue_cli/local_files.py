@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 import orjson
 
 from despliegue.errors import DespliegueError
 from despliegue.scoring.compression import Rewound
 from despliegue.scoring.parquet_table import MAGIC
-
-PIPE: Final = "-"
+from despliegue_cli.parameters import PIPE
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from despliegue.errors import DespliegueError
 from despliegue.models import ModelRepository
 
 DEFAULT_MODELS: Final = Path("layers/models")
+PIPE: Final = "-"
+"""Stands for standard input or output where a file is named."""
 
 Models = Annotated[
     Path,

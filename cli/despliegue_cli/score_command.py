@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from despliegue_cli.local_files import PIPE
-from despliegue_cli.parameters import DEFAULT_MODELS, AsJson, Models
+from despliegue_cli.parameters import DEFAULT_MODELS, PIPE, AsJson, Models
 
 if TYPE_CHECKING:
     from despliegue_cli.score import Scored
@@ -92,6 +89,9 @@ def _progress(visible: bool) -> Iterator[Callable[["Scored"], None]]:
     if not visible:
         yield lambda scored: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         SpinnerColumn(),
         BarColumn(),

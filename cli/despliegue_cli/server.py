@@ -19,7 +19,6 @@ from despliegue.http.service import WAY_ROUND
 from despliegue.models import Model, ModelRepository
 from despliegue.protocols.infer_client import example_values, plain_request
 from despliegue_cli import inbox
-from despliegue_cli.cloud import KeyedService, LambdaService
 from despliegue_cli.curl import curl, curl_image
 from despliegue_cli.describe import strays
 
@@ -75,8 +74,12 @@ def create_application(settings: ServerSettings) -> Application:
         jobs=cache(partial(_open_jobs, settings.inbox)) if settings.inbox else None,
     )
     if settings.limits == "lambda":
+        from despliegue_cli.cloud import LambdaService
+
         service = LambdaService(service)
     if settings.api_key:
+        from despliegue_cli.cloud import KeyedService
+
         service = KeyedService(service, settings.api_key)
     application = Application(service, limits, lifespan, settings.origins)
     return application

@@ -1,17 +1,16 @@
-"""Processes that score the parts of one file. This one cuts the file up and writes what they give, in order.
+"""Processes that score parts of one file beside this one, which cuts the file up and writes what is scored, in order.
 
 They are told which bytes of the file are theirs, and read them by themselves. Parquet is read here, a batch of columns
-going to each: its reader knows no parts of a file.
+going to each: its reader knows no parts of a file. A process takes a while to start, so this one does not wait for any:
+it scores what no other has taken.
 """
 
-import io
 import multiprocessing
-import os
+import pickle
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import batched
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -19,25 +18,90 @@ from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from despliegue.errors import DespliegueError, InferenceError, InvalidRequest
-from despliegue.models import Model, ModelRepository
-from despliegue.models.model import Array
+from despliegue.models import Model
 from despliegue.scoring import Counts, Options, Scoring
 from despliegue.scoring.parquet_table import Batch, ParquetTable
-from despliegue.scoring.records import BLOCK
-from despliegue.scoring.rows import Outputs, run
+from despliegue.scoring.rows import Outputs
 from despliegue.scoring.scoring import Done
 from despliegue.scoring.text_table import Block
+from despliegue_cli.worker import PARTS, SLOT, buffer_of, serve
 
-_AHEAD: Final = 3
-"""So many tasks a process are under way at a time: enough that none waits, and few enough to hold."""
-_PARTS: Final = 4
-"""Parts of a text in one task: handing over a task costs as much as scoring a hundred rows."""
-_SLOT: Final = 2 * _PARTS * BLOCK
-"""Bytes of shared memory for the text that a task gives; what does not fit comes through a pipe, at thrice the cost."""
+_AHEAD: Final = 2
+"""So many tasks a process has at a time: the one that it works at, and the next."""
+_WAITING: Final = 4
+"""So many times these, results may wait for an earlier one: enough that nobody does, and few enough to hold."""
+type _Place = tuple[int, int]
+"""Where a block is in the file: its start and its size."""
+
+
+class _Task:
+    """Parts of the file, and once that is known, what came of them; until then, who works at it."""
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        self.parts = parts
+        self.done: list[Done] | None = None
+        self.process: _Process | None = None
+
+
+class _Process:
+    """One of the others, as it is seen from here. Its tasks come back in the order in which they were given."""
+
+    def __init__(self, memory: SharedMemory, first_slot: int, arguments: tuple[Any, ...]) -> None:
+        self._memory, self._first_slot = memory, first_slot
+        self._tasks: deque[_Task] = deque()
+        self._given = 0
+        self._is_up = False
+        self._pipe, theirs = multiprocessing.Pipe()
+        # Spawned, not forked: a copy of a process that has threads may wait for ever for a lock that one of them held.
+        spawn = multiprocessing.get_context("spawn")
+        self._process = spawn.Process(target=serve, args=(theirs, memory.name, *arguments))
+        self._process.start()
+        theirs.close()
+
+    def has_time(self) -> bool:
+        """Whether it is up, and takes another task."""
+        if not self._is_up and self._pipe.poll():
+            self._receive()
+            self._is_up = True
+        return self._is_up and len(self._tasks) < _AHEAD
+
+    def give(self, task: _Task, content: Any) -> bool:
+        """Give it a task that `content` tells; whether it was not too large."""
+        data, at = pickle.dumps(content, pickle.HIGHEST_PROTOCOL), self._slot(self._given) * SLOT
+        if len(data) > SLOT:
+            return False
+        buffer_of(self._memory)[at : at + len(data)] = data
+        with _alive():
+            # So little that it never waits for the other to read, who may be waiting for this one to.
+            self._pipe.send((at, len(data)))
+        self._given += 1
+        self._tasks.append(task)
+        task.process = self
+        return True
+
+    def results(self, *, wait: bool) -> Iterator[tuple[_Task, Any, int]]:
+        """Its finished tasks, at least one where told to wait: what came of each, and where its texts begin."""
+        while self._tasks and (wait or self._pipe.poll()):
+            wait = False
+            result, slot = self._receive(), self._slot(self._given - len(self._tasks))
+            yield self._tasks.popleft(), result, slot * SLOT
+
+    def end(self) -> None:
+        """End it, whatever it does: it holds nothing."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+    def _slot(self, number: int) -> int:
+        return self._first_slot + number % _AHEAD
+
+    def _receive(self) -> Any:
+        with _alive():
+            return self._pipe.recv()
 
 
 class Workers:
-    """Processes with a model, until the end of a `with` block.
+    """This process and others with the same model, until the end of a `with` block.
 
     Args:
         models: root of the model repository.
@@ -45,7 +109,7 @@ class Workers:
         source: the path of the input; None where it cannot be read by several at once.
         options: how the file is read and written.
         scoring: the file's.
-        number: how many.
+        number: how many, with this one.
     """
 
     def __init__(
@@ -53,135 +117,96 @@ class Workers:
     ) -> None:
         self._scoring = scoring
         self._source = source if not scoring.packing else None
-        self._limit = number * _AHEAD
-        self._memory = SharedMemory(create=True, size=self._limit * _SLOT)
-        # Spawned, not forked: a copy of a process that has threads may wait for ever for a lock that one of them held.
-        self._pool = ProcessPoolExecutor(
-            number,
-            multiprocessing.get_context("spawn"),
-            _start,
-            (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix, self._memory.name),
-        )
+        self._memory = SharedMemory(create=True, size=(number - 1) * _AHEAD * SLOT)
+        arguments = (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix)
         # Ctrl-C reaches every process of a terminal, and only this one is to answer it. A process begins with the
         # signals blocked that are blocked here, before any line of its own is run.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        for _ in range(number):
-            self._pool.submit(os.getpid)
+        self._processes = [_Process(self._memory, at * _AHEAD, arguments) for at in range(number - 1)]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.end()
         self._memory.close()
         self._memory.unlink()
 
     def mapped(self, here: Callable[[Any], Done], parts: Iterator[Any]) -> Iterator[Done]:
-        """Score parts over there, in order; what `Scoring.run` takes.
+        """Score parts, here and over there, in order; what `Scoring.run` takes.
 
         Args:
             here: scores a part in this process.
             parts: of the file.
         """
-        is_parquet = isinstance(self._scoring.table, ParquetTable)
+        waiting: deque[_Task] = deque()
+        limit = _WAITING * _AHEAD * len(self._processes)
+        size = 1 if isinstance(self._scoring.table, ParquetTable) else PARTS
+        for group in batched(parts, size, strict=False):
+            task = _Task(group)
+            waiting.append(task)
+            for process in self._processes:
+                self._receive(here, process, wait=False)
+            free = next((process for process in self._processes if process.has_time()), None)
+            if free is None or not self._is_given(free, task):
+                task.done = list(map(here, group))
+            while waiting and (waiting[0].done is not None or len(waiting) >= limit):
+                yield from self._finished(here, waiting.popleft())
+        for task in waiting:
+            yield from self._finished(here, task)
+
+    def _is_given(self, process: _Process, task: _Task) -> bool:
+        """Give a task to a process; not one with a fault that is found here, or that is too large."""
+        if isinstance(task.parts[0], Block):
+            return process.give(task, [self._sent(block) for block in task.parts])
         try:
-            yield from self._map_batches(here, parts) if is_parquet else self._map_blocks(parts)
-        except BrokenProcessPool as error:
-            raise DespliegueError("a worker process ended before its work was done: out of memory?") from error
+            return process.give(task, cast("ParquetTable", self._scoring.table).arrays(task.parts[0]))
+        except InvalidRequest:
+            return False
 
-    def _map_blocks(self, parts: Iterator[Block]) -> Iterator[Done]:
-        free = deque(range(self._limit))
-        waiting: deque[tuple[int, Future[list[Done]]]] = deque()
-        for blocks in batched(parts, _PARTS, strict=False):
-            task = [self._sent(block) for block in blocks]
-            slot = free.popleft()
-            waiting.append((slot, self._pool.submit(_score_blocks, task, slot)))
-            if not free:
-                yield from self._received(*waiting[0])
-                free.append(waiting.popleft()[0])
-        for slot, future in waiting:
-            yield from self._received(slot, future)
-
-    def _sent(self, block: Block) -> Block | tuple[int, int]:
+    def _sent(self, block: Block) -> Block | _Place:
         """What a worker needs to know of a block: where it can read it, or all of it."""
         in_place = self._source is not None and isinstance(block.data, bytes)
         return (block.start, len(cast("bytes", block.data))) if in_place else block
 
-    def _received(self, slot: int, future: Future[list[Done]]) -> Iterator[Done]:
-        """What a task gave, its texts taken out of the shared memory."""
-        at = slot * _SLOT
-        for done in future.result():
+    def _finished(self, here: Callable[[Any], Done], task: _Task) -> list[Done]:
+        while task.done is None:
+            self._receive(here, cast("_Process", task.process), wait=True)
+        return task.done
+
+    def _receive(self, here: Callable[[Any], Done], process: _Process, *, wait: bool) -> None:
+        for task, result, at in process.results(wait=wait):
+            if isinstance(task.parts[0], Batch):
+                task.done = [self._predicted(here, task.parts[0], result)]
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                self._take_texts(result, at)
+                task.done = result
+
+    def _take_texts(self, results: list[Done], at: int) -> None:
+        """Put the texts that are in the shared memory, one after the other, in the place of their sizes."""
+        for done in results:
             for number, piece in enumerate(done.pieces):
                 if isinstance(piece, int):
-                    done.pieces[number] = bytes(_buffer(self._memory)[at : at + piece])
+                    done.pieces[number] = bytes(buffer_of(self._memory)[at : at + piece])
                     at += piece
-            yield done
 
-    def _map_batches(self, here: Callable[[Batch], Done], batches: Iterator[Batch]) -> Iterator[Done]:
-        waiting: deque[Callable[[], Done]] = deque()
-        for batch in batches:
-            waiting.append(self._submit_batch(here, batch))
-            if len(waiting) >= self._limit:
-                yield waiting.popleft()()
-        while waiting:
-            yield waiting.popleft()()
-
-    def _submit_batch(self, here: Callable[[Batch], Done], batch: Batch) -> Callable[[], Done]:
-        try:
-            arrays = cast("ParquetTable", self._scoring.table).arrays(batch)
-        except InvalidRequest:
-            return lambda: here(batch)  # some row is at fault, and found there
-        outputs = self._pool.submit(_run, arrays)
-
-        def done() -> Done:
-            try:
-                piece = self._scoring.predicted(batch, outputs.result())
-            except (InvalidRequest, InferenceError):
-                return here(batch)
-            return Done(piece[1].names, [piece], [], Counts(len(batch), len(batch), 0))
-
-        return done
+    def _predicted(self, here: Callable[[Any], Done], batch: Batch, result: Outputs | Exception) -> Done:
+        if isinstance(result, (InvalidRequest, InferenceError)):
+            return here(batch)  # some row is at fault, and found there
+        if isinstance(result, Exception):
+            raise result
+        piece = self._scoring.predicted(batch, result)
+        return Done(piece[1].names, [piece], [], Counts(len(batch), len(batch), 0))
 
 
-class _Worker:
-    """What a worker process has."""
-
-    model: Model
-    scoring: Scoring
-    file: int
-    memory: SharedMemory
-
-
-def _start(
-    models: Path, name: str, version: str, source: str | None, options: Options, head: bytes, suffix: str, memory: str
-) -> None:
-    _Worker.model = ModelRepository(models).get(name, version)
-    _Worker.memory = SharedMemory(memory, track=False)  # whoever made it removes it
-    if head:
-        _Worker.scoring = Scoring.open(_Worker.model, f"rows{suffix}", io.BytesIO(head), options)
-    if source is not None:
-        _Worker.file = os.open(source, os.O_RDONLY)
-
-
-def _score_blocks(task: list[Block | tuple[int, int]], slot: int) -> list[Done]:
-    """Score blocks, or what lies at (start, size) in the file; texts go into the slot, and their sizes are returned."""
-    results, at, end = [], slot * _SLOT, (slot + 1) * _SLOT
-    for each in task:
-        block = each if isinstance(each, Block) else Block(os.pread(_Worker.file, each[1], each[0]), each[0])
-        done = _Worker.scoring.score(block)
-        for number, piece in enumerate(done.pieces):
-            if at + len(piece) <= end:
-                _buffer(_Worker.memory)[at : at + len(piece)] = piece
-                at += len(piece)
-                done.pieces[number] = len(piece)
-        results.append(done)
-    return results
-
-
-def _run(arrays: dict[str, Array]) -> Outputs:
-    return run(_Worker.model, arrays)
-
-
-def _buffer(memory: SharedMemory) -> memoryview:
-    return cast("memoryview", memory.buf)  # None only once it is closed
+@contextmanager
+def _alive() -> Iterator[None]:
+    """Say what it means that the other end of a pipe is closed."""
+    try:
+        yield
+    except (EOFError, ConnectionError) as error:
+        raise DespliegueError("a worker process ended before its work was done: out of memory?") from error

@@ -15,8 +15,8 @@ _USUAL: Final = 0.75
 """The quantile that is a usual number: up to a quarter of the rows may be extreme, and three quarters near nothing."""
 _FEW: Final = 20
 _MANY: Final = 16
-"""Where fewer rows than `_FEW` tell what is usual, and an output has `_MANY` columns or more, as the scores of a network
-have, the columns are taken to be alike: one that happens to be near nothing counts as what half of them have."""
+"""Where fewer rows than `_FEW` tell what is usual, and an output has `_MANY` columns or more, as a network's scores,
+they are taken to be alike: one that happens to be near nothing counts as what half of them have."""
 _SUM: Final = 1e-3
 """How near 1 the sum of a row of probabilities is."""
 
