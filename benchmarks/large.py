@@ -101,7 +101,7 @@ import numpy as np
 from despliegue.models.model import Model, SessionSettings
 image = np.random.default_rng(0).random((1, 3, 224, 224), np.float32)
 started = time.perf_counter()
-model = Model.load(Path(sys.argv[1]), "resnet", "1", SessionSettings())
+model = Model.load(Path(sys.argv[1]), "resnet", "1", SessionSettings(quick=True))
 loaded = time.perf_counter()
 scores = model.run({"image": image}, ["scores"])[0]
 answered = time.perf_counter()
@@ -148,9 +148,10 @@ def main() -> None:
     if not np.allclose(sums, sums[0], rtol=1e-3):
         raise RuntimeError(f"the package predicts something else: {sums}")
     portable = all(domain in ("", "ai.onnx.ml", "com.microsoft") and "nchwc" not in domain for domain, _ in operators)
-    rows[-1] |= {"budget": BUDGET, "verdict": report.verdict(float(rows[-1]["ratio"] or 0), BUDGET)}
-    rows[-1] |= {"portable": "yes" if portable else "no"}
-    report.show("large", rows, options, f"{options.rounds} interleaved rounds, medians; added in {took:.0f} s")
+    rows[-1]["portable"] = "yes" if portable else "no"
+    goals = [report.target("load to first reply, × the plain .onnx", float(rows[-1]["ratio"] or 0), BUDGET)]
+    note = f"{options.rounds} interleaved rounds, medians; added in {took:.0f} s"
+    report.show("large", rows, options, note, {"targets": goals})
 
 
 if __name__ == "__main__":

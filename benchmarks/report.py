@@ -39,6 +39,20 @@ def verdict(value: float, budget: float) -> str:
     return "met" if value <= budget else "over"
 
 
+def target(what: str, measured: float, goal: float, *, least: bool = False) -> Row:
+    """A row of the table `targets`, which docs/performance.md shows.
+
+    Args:
+        what: is measured.
+        measured: its figure.
+        goal: the most that it may be.
+        least: the goal is the least that it may be instead.
+    """
+    met = measured >= goal if least else measured <= goal
+    sign = "≥" if least else "≤"
+    return {"target": what, "measured": measured, "goal": f"{sign} {goal:g}", "verdict": "met" if met else "missed"}
+
+
 def machine() -> dict[str, str]:
     """What the figures were measured on."""
     return {
@@ -91,14 +105,15 @@ def show(
 
 def _print_table(rows: list[Row]) -> None:
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    cells = [columns] + [[_text(row.get(column)) for column in columns] for row in rows]
+    cells = [columns] + [[text(row.get(column)) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         first, *rest = (text.rjust(width) for text, width in zip(line, widths, strict=True))
         print("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
 
 
-def _text(cell: Cell) -> str:
+def text(cell: Cell) -> str:
+    """A cell as a table shows it."""
     if isinstance(cell, float):
         return f"{cell:,.2f}" if abs(cell) < 10 else f"{cell:,.1f}"
     return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell

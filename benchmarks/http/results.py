@@ -108,11 +108,7 @@ def targets(figures: Figures) -> list[report.Row]:
     rows: list[report.Row] = []
 
     def add(what: str, value: float, goal: float, *, least: bool) -> None:
-        met = value >= goal if least else value <= goal
-        sign = "≥" if least else "≤"
-        rows.append(
-            {"target": what, "measured": value, "goal": f"{sign} {goal:g}", "verdict": "met" if met else "missed"}
-        )
+        rows.append(report.target(what, value, goal, least=least))
 
     def rate(model: str, form: str, count: int, base: Key) -> float:
         return statistics.median(figures.ratios(Key(OURS, model, form, count), base))

@@ -35,7 +35,9 @@ class PredictFunction:
     @classmethod
     def start(cls, settings: Settings) -> Self:
         """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
-        repository = ModelRepository(settings.models, SessionSettings(settings.threads, settings.session_memory))
+        repository = ModelRepository(
+            settings.models, SessionSettings(settings.threads, settings.session_memory, quick=True)
+        )
         # Opened with the first job: S3's client takes longer to load than everything else together.
         jobs = cache(partial(_open_jobs, settings)) if settings.inbox and settings.results else None
         service = InferenceService(repository, default_model=settings.default_model, auth=settings.auth, jobs=jobs)

@@ -99,6 +99,28 @@ class Schema(msgspec.Struct, frozen=True):
             matrix[:, position] = array
         return {self.matrix.name: matrix}
 
+    def arrays_from_floats(self, columns: Sequence[Array], rows: int) -> dict[str, Array] | None:
+        """The model's inputs, from columns of floats; the same as from any columns, only faster.
+
+        Args:
+            columns: an array [N] of floats for each feature, in order, NaN where a value is missing.
+            rows: N.
+
+        Returns:
+            None where there is no fast way: the model takes no matrix of floats, or a value may not fit.
+        """
+        if self.matrix is None or self.matrix.datatype.kind != "f":
+            return None
+        matrix = np.empty((rows, len(columns)), self.matrix.datatype.dtype)
+        try:
+            with np.errstate(over="raise"):
+                for position, values in enumerate(columns):
+                    matrix[:, position] = values
+        except FloatingPointError:
+            return None
+        nan_is_missing = all(column.missing != column.missing for column in self.columns.values())
+        return {self.matrix.name: matrix} if nan_is_missing or not np.isnan(matrix).any() else None
+
     def arrays_from_matrix(self, matrix: Array, names: tuple[str, ...]) -> dict[str, Array]:
         """The model's inputs, from floats that lie side by side; the same as from their columns, only faster.
 

@@ -29,11 +29,13 @@ class SessionSettings(msgspec.Struct, frozen=True):
             the memory buys; one is fastest for small tabular models.
         memory: bytes that the process of a session that has one of its own may take.
         isolated: whether a graph with custom operators gets one; not where this process is for nothing else.
+        quick: whether a large one is soon there and exchanged later, as where callers wait for it; see `quick_session`.
     """
 
     threads: int = 1
     memory: int = 2**30
     isolated: bool = True
+    quick: bool = False
 
     def options(self) -> ort.SessionOptions:
         """The session options; a new object each time, since a session may keep it."""
@@ -226,6 +228,11 @@ def open_session(path: Path, settings: SessionSettings) -> tuple[Any, bool]:
         Exception: ONNX Runtime's, of any class; it cannot load it.
     """
     try:
+        if settings.quick and path.with_name(f"{path.name}.data").exists():
+            from despliegue.models.quick_session import QuickSession, has_convolutions  # here: few models are so large
+
+            if has_convolutions(path):
+                return QuickSession(path, settings), False
         return ort.InferenceSession(path, settings.options(), providers=["CPUExecutionProvider"]), False
     except Exception as error:  # ORT's exceptions share no base class
         from despliegue.models import extensions  # here, not above: few graphs have such operators

@@ -60,7 +60,7 @@ class ModelRepository:
         self.root = root
         self.deprecated: dict[Key, Deprecation] = {}
         """The versions on their way out, by `<name>/manifest.json`, of the models that were asked for so far."""
-        self._settings = settings or SessionSettings()
+        self._settings = settings or SessionSettings(quick=True)
         self._loaded: dict[Key, _Loaded] = {}
         self._locks: dict[Key, threading.Lock] = {}
         self._defaults: dict[str, str] = {}

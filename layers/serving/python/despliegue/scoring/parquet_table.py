@@ -22,13 +22,11 @@ from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns
 
 MAGIC: Final = b"PAR1"
-BATCH_ROWS: Final = 1024
+BATCH_ROWS: Final = 2048
 _ROW_GROUP: Final = 65_536
 _ROW_GROUP_BYTES: Final = 16 * 1024 * 1024
 """Most rows, and about the most bytes, of a row group that is written: it is held in memory until it is whole."""
-
-
-_DICTIONARY_BYTES: Final = 65_536
+_DICTIONARY_BYTES: Final = 16_384
 """A larger dictionary of a column is given up: numbers that hardly repeat would be written at a third of the speed."""
 
 
@@ -91,6 +89,11 @@ class ParquetTable:
                     f"column '{self.names[place]}' is {arrow.type_name(kind)}; expected {column.expected}",
                     subject=name,
                 )
+        # Then all of them become a matrix in one step.
+        self._are_floats = list(self._places) == list(self.schema.columns) and all(
+            DataType.is_float64(fields[place].type) or DataType.is_float32(fields[place].type)
+            for place in self._places.values()
+        )
         if self._join:
             self._kept = list(range(len(fields)))
         else:
@@ -103,11 +106,14 @@ class ParquetTable:
 
     def arrays(self, rows: Batch) -> dict[str, Array]:
         """The model's inputs; see `rows.Table`."""
-        columns = {
-            name: arrow.values(rows.batch.column(place), self.schema.columns[name])
-            for name, place in self._places.items()
-        }
-        return self.schema.arrays_from_columns(columns)
+        columns = rows.batch.columns
+        if self._are_floats and not any(columns[place].null_count for place in self._places.values()):
+            floats = [columns[place].to_numpy() for place in self._places.values()]
+            if (arrays := self.schema.arrays_from_floats(floats, len(rows))) is not None:
+                return arrays
+        return self.schema.arrays_from_columns(
+            {name: arrow.values(columns[place], self.schema.columns[name]) for name, place in self._places.items()}
+        )
 
     def values(self, rows: Batch, at: int) -> dict[str, Any]:
         """The values of one row; see `rows.Table`."""
@@ -175,9 +181,10 @@ class ParquetTable:
     def _scored(self, batch: RecordBatch, predictions: PredictionColumns) -> RecordBatch:
         arrays = [to_arrow(array) for array in predictions.arrays]
         fields = [Field(name, array.type) for name, array in zip(predictions.names, arrays, strict=True)]
-        kept = [batch.column(place) for place in self._kept]
+        columns = batch.columns
         return RecordBatch.from_arrays(
-            [*kept, *arrays], schema=ArrowSchema([*(self._fields[place] for place in self._kept), *fields])
+            [*(columns[place] for place in self._kept), *arrays],
+            schema=ArrowSchema([*(self._fields[place] for place in self._kept), *fields]),
         )
 
     def _guarded(self, batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
