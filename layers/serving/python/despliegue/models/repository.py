@@ -16,7 +16,7 @@ from despliegue.models.folder import PRIVATE, Fingerprint, fingerprint
 from despliegue.models.model import FILE_NAME, Model, SessionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from despliegue.models.deprecation import Deprecation
@@ -258,12 +258,16 @@ def check_version(name: str, version: str, versions: Sequence[str]) -> None:
         raise ModelNotFound(f"model '{name}' has no version {shorten(version)}; it has {', '.join(versions)}")
 
 
-def _names_in(folder: Path) -> list[str]:
-    # os.listdir and os.path.isfile: a folder that cannot be read, or a link to itself, is no model and no error.
+def _names_in(folder: Path) -> Iterator[str]:
+    # os.scandir and os.path.isfile: a folder that cannot be read, or a link to itself, is no model and no error. One by
+    # one, since `only_model` looks no further than the second of perhaps thousands.
     try:
-        return [name for name in os.listdir(folder) if NAME_PATTERN.fullmatch(name) and name != PRIVATE]
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if NAME_PATTERN.fullmatch(entry.name) and entry.name != PRIVATE:
+                    yield entry.name
     except OSError:
-        return []
+        return
 
 
 def _versions_in(folder: Path) -> list[str]:
