@@ -1,7 +1,7 @@
 # make serve   the example models on http://127.0.0.1:8080 (PORT= changes it)
 # make test    every check: lint, types, imports, tests
 # make build   the SAM application, ready for `sam deploy`
-# make bench   the budgets, measured
+# make bench   the budgets, measured against what one would use instead; QUICK=1 for a first look
 # make soak    what takes too long for CI
 # make pins    the pinned requirements, after a change of an .in file
 
@@ -27,11 +27,7 @@ build: .venv/dev
 	sam build
 
 bench: .venv/dev
-	python -m benchmarks.cold
-	python -m benchmarks.warm
-	python -m benchmarks.records
-	python -m benchmarks.batch
-	python -m benchmarks.count
+	python -m benchmarks $(if $(QUICK),--quick)
 
 # What takes too long for CI: ten minutes of fuzzing, a hundred killed jobs, gigabytes in flat memory.
 soak: .venv/dev

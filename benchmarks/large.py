@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,7 +40,7 @@ class _Graph:
         self.weights: list[onnx.TensorProto] = []
         self._random = np.random.default_rng(0)
 
-    def node(self, operator: str, inputs: list[str], **attributes: object) -> str:
+    def node(self, operator: str, inputs: list[str], **attributes: Any) -> str:
         name = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
@@ -97,6 +98,7 @@ def save_resnet(path: Path) -> None:
 _CHILD = """
 import sys, time, json
 from pathlib import Path
+from typing import Any
 import numpy as np
 from despliegue.models.model import Model, SessionSettings
 image = np.random.default_rng(0).random((1, 3, 224, 224), np.float32)

@@ -26,10 +26,11 @@ def read_event(event: Event) -> Request:
     Raises:
         InvalidRequest: the event is not API Gateway's, or its body is not the base64 that it says it is.
     """
-    context = event.get("requestContext") if isinstance(event, Mapping) else None
-    http = context.get("http") or {} if isinstance(context, Mapping) else {}
-    method = http.get("method") or event.get("httpMethod") if isinstance(context, Mapping) else None
-    if not isinstance(context, Mapping) or not method:
+    # Lambda's events are plain dicts; asking whether they are any mapping would take ten times as long.
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    http = context.get("http") or {} if isinstance(context, dict) else {}
+    method = http.get("method") or event.get("httpMethod") if isinstance(context, dict) else None
+    if not isinstance(context, dict) or not method:
         raise InvalidRequest(
             "the event is not an API Gateway event; expected a REST API (payload 1.0), HTTP API or Function URL"
             " (payload 2.0) event"
