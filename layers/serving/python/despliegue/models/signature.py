@@ -67,16 +67,10 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
         Where the graph may be silent about the rank, any shape does, and ONNX Runtime judges.
         """
-        if not self.shape:
-            return True
-        if len(shape) != len(self.shape):
-            return False
-        for fixed, came in zip(
-            self.shape, shape, strict=True
-        ):  # at every request: a generator takes three times as long
-            if fixed not in (-1, came):
-                return False
-        return True
+        return not self.shape or (
+            len(shape) == len(self.shape)
+            and all(fixed in (-1, came) for fixed, came in zip(self.shape, shape, strict=True))
+        )
 
 
 class Signature:

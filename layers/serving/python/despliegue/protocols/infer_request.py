@@ -175,7 +175,8 @@ def _binary_size(item: dict[str, Any], spec: TensorSpec, raw: memoryview | None)
 
 def _shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:
     value = plain(item.get("shape"))
-    if not isinstance(value, list) or not _are_sizes(value):
+    # bool is an int to Python, so types are compared and not asked.
+    if not isinstance(value, list) or not all(type(size) is int and size >= 0 for size in value):
         raise InvalidRequest(
             f"input '{spec.name}': shape is {shorten(value)}; expected an array of integers ≥ 0", subject=spec.name
         )
@@ -193,13 +194,6 @@ def _shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:
             subject=spec.name,
         )
     return shape
-
-
-def _are_sizes(values: list[Any]) -> bool:
-    for value in values:
-        if type(value) is not int or value < 0:  # bool is an int to Python, so types are compared and not asked
-            return False
-    return True
 
 
 def _decode_id(document: dict[str, Any]) -> str | None:
