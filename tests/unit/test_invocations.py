@@ -66,6 +66,27 @@ def test_every_form_gives_what_v1_gives(shipped: InferenceService, invoke: Invok
 
 
 @pytest.mark.parametrize(
+    "table",
+    [
+        '{"columns":["mean radius","b"],"data":[[1,[2]]]}',
+        '{"columns":["mean radius","b\\u005b"],"data":[[1,[2]]]}',
+        '{"columns":["mean radius","b["],"data":[[1,[2]]]}',
+        '{"index":[[0]],"columns":[0,1],"data":[[1,[2]]]}',
+        '{"index":0,"columns":[0,1],"data":[[1,[2]]]}',
+    ],
+)
+def test_an_array_in_place_of_a_value_is_not_flattened(add_model: AddModel, invoke: Invoke, table: str) -> None:
+    names = json.loads(table)["columns"]
+    features = tuple(Feature(name if isinstance(name, str) else f"f{name}") for name in names)
+    Manifest(features=features).write(add_model(MATRIX))
+
+    response = invoke(f'{{"dataframe_split":{table}}}'.encode(), "m")
+
+    assert response.status == 400
+    assert "row 0" in error(response)
+
+
+@pytest.mark.parametrize(
     ("form", "table"),
     [
         ("dataframe_split", {"columns": ["a", "b"], "data": [[1, 2], [3, 0.5]]}),

@@ -27,13 +27,14 @@ def max_values(body: bytes) -> int:
     return max(MAX_VALUES, 4 * len(body))
 
 
-def decode_instances(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
+def decode_instances(value: Any, schema: Schema, body: bytes, beside: int = 0) -> dict[str, Array]:
     """The model's inputs from `instances`: a record, a row or a single value for each row.
 
     Args:
         value: an array of the request's document.
         schema: the model's.
         body: the whole request: its brackets are counted where simdjson flattened an array.
+        beside: opening brackets that it has beside those of `value`.
 
     Raises:
         InvalidRequest: it is no array, mixes forms, or does not fit the schema.
@@ -44,7 +45,7 @@ def decode_instances(value: Any, schema: Schema, body: bytes) -> dict[str, Array
     if not len(value):
         return no_rows(schema)
     if schema.matrix is not None and type_name(value[0]) == "an array":
-        array = _decode_matrix(value, schema, body)
+        array = _decode_matrix(value, schema, occurrences(body, "[") - beside)
         if array is not None:
             return {schema.matrix.name: array}
     rows = list(value)
@@ -112,8 +113,11 @@ def check_size(rows: int, schema: Schema, body: bytes) -> None:
         )
 
 
-def _decode_matrix(value: Any, schema: Schema, body: bytes) -> Array | None:
-    """The matrix that the rows are; None where they must be looked at one by one, to be read or refused by feature."""
+def _decode_matrix(value: Any, schema: Schema, brackets: int) -> Array | None:
+    """The matrix that the rows are; None where they must be looked at one by one, to be read or refused by feature.
+
+    More opening brackets than its own rows have may be in it, flattened.
+    """
     spec = schema.matrix
     if spec is None or not schema.columns:
         return None
@@ -124,7 +128,7 @@ def _decode_matrix(value: Any, schema: Schema, body: bytes) -> Array | None:
         array, arrays = tensors.decode(value, spec.datatype, shape, spec.name)
     except InvalidRequest:
         return None
-    return array if arrays is not None and occurrences(body, "[") == arrays else None
+    return array if arrays is not None and brackets == arrays else None
 
 
 def _decode_records(records: Sequence[JsonObject], schema: Schema) -> dict[str, Array]:

@@ -68,7 +68,7 @@ def _decode_split(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
             f"dataframe_split is {type_name(value)}; expected an object with columns and data",
             subject="dataframe_split",
         )
-    table = pick(value, ("columns", "data"))
+    table = pick(value, ("columns", "data", "index"))
     for key in ("columns", "data"):
         if type_name(table.get(key)) != "an array":
             problem = f"is {type_name(table[key])}" if key in table else "is missing"
@@ -84,7 +84,9 @@ def _decode_split(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
         if len(row) != len(names):
             raise InvalidRequest(f"row {number:,} has {len(row):,} values; expected {len(names):,}, as columns has")
     if by_position:
-        return decode_instances(rows, schema, body)
+        # Of columns and index. A name may hold brackets, escaped or not: then no count is right, and all is looked at.
+        beside = 1 + (type_name(table.get("index")) == "an array") if "[" not in "".join(map(str, names)) else 0
+        return decode_instances(rows, schema, body, beside)
     columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
     return decode_inputs(dict(zip(names, columns, strict=True)), schema, body)
 
