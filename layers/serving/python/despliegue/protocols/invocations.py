@@ -84,8 +84,7 @@ def _decode_split(value: Any, schema: Schema, body: bytes) -> dict[str, Array]:
         if len(row) != len(names):
             raise InvalidRequest(f"row {number:,} has {len(row):,} values; expected {len(names):,}, as columns has")
     if by_position:
-        # Of columns and index. A name may hold brackets, escaped or not: then no count is right, and all is looked at.
-        beside = 1 + (type_name(table.get("index")) == "an array") if "[" not in "".join(map(str, names)) else 0
+        beside = 1 + (type_name(table.get("index")) == "an array")  # of columns and index
         return decode_instances(rows, schema, body, beside)
     columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
     return decode_inputs(dict(zip(names, columns, strict=True)), schema, body)
