@@ -1,13 +1,14 @@
 """Processes that score parts of one file beside this one, which cuts the file up and writes what is scored, in order.
 
 They are told which bytes of the file are theirs, and read them by themselves. Parquet is read here, a batch of columns
-going to each: its reader knows no parts of a file. A process takes a while to start, so this one does not wait for any:
-it scores what no other has taken.
+going to each: its reader knows no parts of a file. A process takes a while to start, so a short file has no others, and
+this one does not wait for any: it scores what no other has taken.
 """
 
 import multiprocessing
 import pickle
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ _AHEAD: Final = 2
 """So many tasks a process has at a time: the one that it works at, and the next."""
 _WAITING: Final = 4
 """So many times these, results may wait for an earlier one: enough that nobody does, and few enough to hold."""
+_WORTH_IT: Final = 0.2
+"""Seconds of scoring here, after which the others are started: it takes about as long to start one."""
+
 type _Place = tuple[int, int]
 """Where a block is in the file: its start and its size."""
 
@@ -117,13 +121,10 @@ class Workers:
     ) -> None:
         self._scoring = scoring
         self._source = source if not scoring.packing else None
-        self._memory = SharedMemory(create=True, size=(number - 1) * _AHEAD * SLOT)
-        arguments = (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix)
-        # Ctrl-C reaches every process of a terminal, and only this one is to answer it. A process begins with the
-        # signals blocked that are blocked here, before any line of its own is run.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self._processes = [_Process(self._memory, at * _AHEAD, arguments) for at in range(number - 1)]
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._number = number - 1
+        self._memory: SharedMemory
+        self._processes: list[_Process] = []
+        self._arguments = (models, model.name, model.version, self._source, options, scoring.head, scoring.suffix)
 
     def __enter__(self) -> Self:
         return self
@@ -131,8 +132,9 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for process in self._processes:
             process.end()
-        self._memory.close()
-        self._memory.unlink()
+        if self._processes:
+            self._memory.close()
+            self._memory.unlink()
 
     def mapped(self, here: Callable[[Any], Done], parts: Iterator[Any]) -> Iterator[Done]:
         """Score parts, here and over there, in order; what `Scoring.run` takes.
@@ -142,9 +144,12 @@ class Workers:
             parts: of the file.
         """
         waiting: deque[_Task] = deque()
-        limit = _WAITING * _AHEAD * len(self._processes)
+        started = time.perf_counter()
+        limit = _WAITING * _AHEAD * self._number
         size = 1 if isinstance(self._scoring.table, ParquetTable) else PARTS
         for group in batched(parts, size, strict=False):
+            if not self._processes and time.perf_counter() - started > _WORTH_IT:
+                self._start()
             task = _Task(group)
             waiting.append(task)
             for process in self._processes:
@@ -156,6 +161,15 @@ class Workers:
                 yield from self._finished(here, waiting.popleft())
         for task in waiting:
             yield from self._finished(here, task)
+
+    def _start(self) -> None:
+        """Start the other processes."""
+        self._memory = SharedMemory(create=True, size=self._number * _AHEAD * SLOT)
+        # Ctrl-C reaches every process of a terminal, and only this one is to answer it. A process begins with the
+        # signals blocked that are blocked here, before any line of its own is run.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self._processes = [_Process(self._memory, at * _AHEAD, self._arguments) for at in range(self._number)]
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _is_given(self, process: _Process, task: _Task) -> bool:
         """Give a task to a process; not one with a fault that is found here, or that is too large."""

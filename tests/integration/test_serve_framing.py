@@ -24,7 +24,7 @@ def sized(body: bytes, *headers: str, **given: str) -> bytes:
 
 
 def in_pieces(data: bytes, size: int) -> list[bytes]:
-    return [bytes(piece) for piece in itertools.batched(data, size)]
+    return [bytes(piece) for piece in itertools.batched(data, size, strict=False)]
 
 
 def chunked(body: bytes) -> bytes:
