@@ -29,10 +29,11 @@ build: .venv/dev
 bench: .venv/dev
 	python -m benchmarks $(if $(QUICK),--quick)
 
-# What takes too long for CI: ten minutes of fuzzing, a hundred killed jobs, gigabytes in flat memory.
+# What takes too long for CI: ten minutes of fuzzing, a hundred killed jobs, gigabytes in flat memory, every kind of model
+# converted in processes of its own.
 soak: .venv/dev
 	FUZZ_SECONDS=600 pytest tests/fuzz
-	SOAK=1 pytest tests/score
+	SOAK=1 pytest tests/score tests/add/matrix
 
 pins: .venv/dev
 	requirements/compile

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from despliegue.features import Schema
 from despliegue.models.manifest import Feature, Manifest
 from despliegue.models.model import Array, Model, SessionSettings
-from despliegue_cli.convert import Converted, Reference, convert
+from despliegue_cli.convert import Converted, Reference, convert, process, worker
 from despliegue_cli.convert.from_sklearn import SklearnModel
+from despliegue_cli.convert.messages import Reply, Request
 from despliegue_cli.convert.originals import predict
 
 ROWS = 600
@@ -92,15 +94,16 @@ def saved(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def converted() -> Iterator[Callable[..., Converted]]:
-    """`convert`, whose results are closed after the test."""
+def converted(request: pytest.FixtureRequest) -> Iterator[Callable[..., Converted]]:
+    """`convert`, whose results are closed after the test; parametrised with "here" it is done in this process."""
     found: list[Converted] = []
 
     def make(path: Path, **options: Any) -> Converted:
         found.append(convert(path, **options))
         return found[-1]
 
-    yield make
+    with converting_here() if getattr(request, "param", "") == "here" else nullcontext():
+        yield make
     for each in found:
         each.close()
 
@@ -147,8 +150,40 @@ def compare(tmp_path: Path, skl2onnx_unchanged: None) -> Callable[..., dict[str,
     return run
 
 
+@contextmanager
+def converting_here() -> Iterator[None]:
+    """What a worker would load, convert and predict is done in this process, which has the libraries already.
+
+    Importing them takes a process of its own three seconds, twice for each model. So what a test tells of the processes
+    themselves, of errors that come back from them, or of a whole command, is not for this.
+    """
+
+    def run(request: Request, folder: Path, time_limit_s: float) -> Reply:
+        (folder / process.MODEL).mkdir(exist_ok=True)
+        with original_skl2onnx(), warnings.catch_warnings(action="ignore"):  # as the worker does
+            return worker.answer(request, folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "run", run)
+        yield
+
+
+@pytest.fixture
+def convert_here() -> Iterator[None]:
+    """See `converting_here`."""
+    with converting_here():
+        yield
+
+
 @pytest.fixture
 def skl2onnx_unchanged() -> Iterator[None]:
+    """See `original_skl2onnx`."""
+    with original_skl2onnx():
+        yield
+
+
+@contextmanager
+def original_skl2onnx() -> Iterator[None]:
     """Puts skl2onnx's converters back, which a conversion replaces for all of the process."""
     registers: list[dict[Any, Any]] = [
         skl2onnx_operators.sklearn_operator_name_map,

@@ -44,6 +44,14 @@ def run(tmp_path: Path) -> Run:
     return call
 
 
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    """An ONNX file, which takes no time to add."""
+    graph = '<ir_version: 10, opset_import: ["": 21]> g (float[N, 2] x) => (float[N, 2] y) { y = Neg(x) }'
+    onnx.save(onnx.parser.parse_model(graph), tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
 def test_a_pipeline_is_added_proven_and_served(
     run: Run, saved: Callable[..., Path], people: Any, tmp_path: Path
 ) -> None:
@@ -67,18 +75,14 @@ def test_a_pipeline_is_added_proven_and_served(
     np.testing.assert_allclose(given, estimator.predict_proba(frame.head(50)), atol=1e-6)
 
 
-def test_versions_count_up_and_without_a_sample_it_says_so(
-    run: Run, saved: Callable[..., Path], people: Any, tmp_path: Path
-) -> None:
-    path = saved(people.pipeline(), "churn.joblib")
+def test_versions_count_up_and_without_a_sample_it_says_so(run: Run, net: Path, tmp_path: Path) -> None:
+    first, second = run(net), run(net)
 
-    first, second = run(path, "--trust"), run(path, "--trust")
-
-    assert "churn 1" in first.stdout
+    assert "net 1" in first.stdout
     assert f"next       despliegue serve --models {tmp_path / 'models'}\n" in first.stdout
-    assert "churn 2" in second.stdout
+    assert "net 2" in second.stdout
     assert "without --sample FILE nobody knows" in second.stdout
-    assert "verification" not in json.loads((tmp_path / "models" / "churn" / "2" / "manifest.json").read_bytes())
+    assert "verification" not in json.loads((tmp_path / "models" / "net" / "2" / "manifest.json").read_bytes())
 
 
 def test_a_package_that_differs_is_refused_and_leaves_nothing(
@@ -120,16 +124,13 @@ def test_a_pickle_needs_the_users_word(run: Run, saved: Callable[..., Path], peo
     assert not (tmp_path / "models" / "churn").exists()
 
 
-def test_an_unsafe_name_and_a_version_that_is_there_are_refused(
-    run: Run, saved: Callable[..., Path], people: Any
-) -> None:
-    path = saved(people.pipeline(), "churn.joblib")
-
-    assert "expected letters" in run(path, "--trust", "--name", "../churn").stderr
-    assert run(path, "--trust", "--version", "7").returncode == 0
-    assert "is there already" in run(path, "--trust", "--version", "7").stderr
+def test_an_unsafe_name_and_a_version_that_is_there_are_refused(run: Run, net: Path) -> None:
+    assert "expected letters" in run(net, "--name", "../net").stderr
+    assert run(net, "--version", "7").returncode == 0
+    assert "is there already" in run(net, "--version", "7").stderr
 
 
+@pytest.mark.usefixtures("convert_here")
 def test_what_a_person_wrote_is_in_nothing_that_is_deployed(saved: Callable[..., Path], tmp_path: Path) -> None:
     wrote = "Ana Pérez, DNI 12345678Z, llama mañana"
     texts = [f"persona {number} dice algo malo" for number in range(50)] * 2 + [wrote] * 60
@@ -143,14 +144,6 @@ def test_what_a_person_wrote_is_in_nothing_that_is_deployed(saved: Callable[...,
     assert json.loads((added.folder / "manifest.json").read_bytes())["example"] == {"text": [["text"]]}
     for file in filter(Path.is_file, added.folder.iterdir()):
         assert "Ana Pérez" not in file.read_bytes().decode(errors="replace"), file.name
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Path:
-    """An ONNX file, which takes no time to add."""
-    graph = '<ir_version: 10, opset_import: ["": 21]> g (float[N, 2] x) => (float[N, 2] y) { y = Neg(x) }'
-    onnx.save(onnx.parser.parse_model(graph), tmp_path / "net.onnx")
-    return tmp_path / "net.onnx"
 
 
 def test_the_call_names_the_version_where_another_one_is_the_default(net: Path, tmp_path: Path) -> None:

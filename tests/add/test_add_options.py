@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.parser
 import pandas as pd
 import pytest
 from onnx import helper, numpy_helper
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.add.conftest import converting_here
 
 from despliegue.models import Model, SessionSettings
 from despliegue.models.folder import PRIVATE
+from despliegue_cli.packages.add import Options, add
 
 BIN = Path(sys.executable).parent
 
@@ -116,12 +119,12 @@ def test_nothing_of_whoever_exported_it_is_in_what_is_deployed(command: Command,
         assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes(), path
 
 
-def test_without_a_template_no_events_are_written(
-    command: Command, project: Path, saved: Callable[..., Path], people: Any
-) -> None:
+def test_without_a_template_no_events_are_written(command: Command, project: Path, tmp_path: Path) -> None:
     (project / "template.yaml").unlink()
+    graph = '<ir_version: 10, opset_import: ["": 21]> g (float[N, 2] x) => (float[N, 2] y) { y = Neg(x) }'
+    onnx.save(onnx.parser.parse_model(graph), tmp_path / "net.onnx")
 
-    added = command("add", saved(people.pipeline(), "churn.joblib"), "--trust", "--json")
+    added = command("add", tmp_path / "net.onnx", "--json")
 
     assert json.loads(added.stdout)["events"] == []
     assert not (project / "events" / "models").exists()
@@ -134,9 +137,10 @@ def test_examples_are_only_published_on_the_owners_word(
     frame.to_csv(tmp_path / "people.csv", index=False)
     path = saved(people.pipeline(), "churn.joblib")
 
-    for flags in ((), ("--publish-examples",)):
-        done = command("add", path, "--trust", "--sample", tmp_path / "people.csv", *flags)
-        assert done.returncode == 0, done.stderr
+    with converting_here():
+        add(path, project / "layers/models", Options(sample=tmp_path / "people.csv", trust=True, measure=False))
+    done = command("add", path, "--trust", "--sample", tmp_path / "people.csv", "--publish-examples")
+    assert done.returncode == 0, done.stderr
     examples = [
         json.loads((project / f"layers/models/churn/{version}/manifest.json").read_bytes())["example"]
         for version in (1, 2)

@@ -1,4 +1,4 @@
-"""From a file of each kind to a package that predicts as the original does, each in processes of their own."""
+"""From a file of each kind to a package that predicts as the original does, each kind in processes of its own."""
 
 from __future__ import annotations
 
@@ -74,8 +74,14 @@ def test_columns_without_names_are_named_by_the_sample(
 
 
 @pytest.mark.parametrize(
-    ("form", "objective"),
-    [("json", "binary:logistic"), ("ubj", "multi:softprob"), ("json", "multi:softmax"), ("ubj", "reg:squarederror")],
+    ("form", "objective", "converted"),
+    [
+        ("json", "binary:logistic", "apart"),
+        ("ubj", "multi:softprob", "apart"),
+        ("json", "multi:softmax", "here"),
+        ("ubj", "reg:squarederror", "here"),
+    ],
+    indirect=["converted"],
 )
 def test_an_xgboost_booster_predicts_as_the_original(
     form: str,
@@ -116,7 +122,11 @@ def test_an_xgboost_estimator_with_named_categories_predicts_as_the_original(
     assert differences(found, columns) == {"label": 0, "probabilities": pytest.approx(0, abs=SINGLE)}
 
 
-@pytest.mark.parametrize("objective", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize(
+    ("objective", "converted"),
+    [("binary", "apart"), ("multiclass", "here"), ("regression", "here")],
+    indirect=["converted"],
+)
 def test_a_lightgbm_text_predicts_as_the_original(
     objective: str, people: People, tmp_path: Path, converted: Callable[..., Converted], differences: Differences
 ) -> None:

@@ -1,6 +1,7 @@
 """All models of the matrix: trained, saved and added at once, then served by one `despliegue serve`."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from tests.add.conftest import converting_here
 from tests.add.matrix.booster_cases import CASES as BOOSTERS
 from tests.add.matrix.cases import Case
 from tests.add.matrix.sklearn_cases import CASES as SKLEARN
@@ -47,15 +49,19 @@ class Matrix:
 
 @pytest.fixture(scope="session")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
-    """Each model, added in processes of its own, two at a time; those that were refused are not served."""
+    """Each model; those that were refused are not served.
+
+    In CI all are converted in this process, one after the other, and test_convert_sources.py and test_add.py convert
+    each kind of file in processes of its own, as users do. With SOAK=1 each of these is so too, two at a time.
+    """
     folder = tmp_path_factory.mktemp("matrix")
     models = folder / "models"
     models.mkdir()
-    originals: dict[str, Any] = {}
-    with ThreadPoolExecutor(2) as pool:
+    originals = {name: case.train() for name, case in CASES.items()}
+    soak = os.environ.get("SOAK") == "1"
+    with nullcontext() if soak else converting_here(), ThreadPoolExecutor(2 if soak else 1) as pool:
         added = {}
         for name, case in CASES.items():
-            originals[name] = case.train()
             path = case.save(originals[name], folder / model_name(name))
             sample = write_sample(case, folder / f"{model_name(name)} sample")
             added[name] = pool.submit(add, path, models, Options(sample=sample, trust=case.trusted, measure=False))

@@ -137,6 +137,7 @@ def test_what_the_sample_has_not_is_left_as_it_is() -> None:
     assert found == (Feature("y"), Feature("x", missing="NaN", usual=(0, 200)))
 
 
+@pytest.mark.usefixtures("convert_here")
 def test_what_is_added_with_a_sample_tells_callers_and_the_card(
     saved: Callable[..., Path], people: Any, tmp_path: Path
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUCKET = "packages"
+FEW_PACKAGES = {"runtime": {"flatbuffers", "msgspec"}, "tables": {"backports-zstd"}}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class Project:
     def built(self, name: str) -> Path:
         """The folder of a built layer or function."""
         return self.folder / ".aws-sam/build" / name
+
+    def keep_few_packages(self) -> None:
+        """Leave two of the layers one or two small packages each: to build and package them takes half the time."""
+        for layer, kept in FEW_PACKAGES.items():
+            path = self.layers / layer / "requirements.txt"
+            pins = re.split(r"^(?=[\w-]+==)", path.read_text(), flags=re.MULTILINE)
+            few = [pin for pin in pins if pin.partition("==")[0] in kept]
+            assert len(few) == len(kept)
+            path.write_text("".join(few))
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -74,13 +87,17 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def new_project(
-    root: Path,
+def load_project(
     tool_environment: dict[str, str],
     s3_environment: dict[str, str],
     expand: Callable[[str, Mapping[str, str]], dict[str, Any]],
-    toy_model: bytes,
 ) -> Callable[[Path], Project]:
+    """`load_project(folder)`: the copy that is or will be there."""
+    return lambda folder: Project(folder, tool_environment | s3_environment, expand)
+
+
+@pytest.fixture(scope="session")
+def new_project(root: Path, load_project: Callable[[Path], Project], toy_model: bytes) -> Callable[[Path], Project]:
     """`new_project(folder)`: a fresh copy there."""
 
     def copy(folder: Path) -> Project:
@@ -89,7 +106,7 @@ def new_project(
             shutil.copy(root / name, folder / name)
         for name in ("functions", "layers/runtime", "layers/tables", "layers/images", "layers/serving"):
             shutil.copytree(root / name, folder / name)
-        project = Project(folder, tool_environment | s3_environment, expand)
+        project = load_project(folder)
         project.model.parent.mkdir(parents=True)
         project.model.write_bytes(toy_model)
         shutil.copy(root / "layers/models/Makefile", project.layers / "models")
@@ -127,16 +144,29 @@ def s3_environment() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def builds(new_project: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
-    """The project built for each architecture. Tests only look at these."""
+def builds(
+    new_project: Callable[[Path], Project],
+    load_project: Callable[[Path], Project],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Project]:
+    """The project built for each architecture, once for all of xdist's workers. Tests only look at these."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     made = {}
-    for architecture, arguments in {"x86_64": [], "arm64": ["--config-env", "arm64"]}.items():
-        made[architecture] = new_project(tmp_path_factory.mktemp("built") / architecture)
-        for beside in ("toy/private/examples.json", "other/manifest.json", "other/2/weights.bin", "README.md"):
-            path = made[architecture].layers / "models" / beside
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("{}")
-        made[architecture].build(*arguments)
+    with (folder / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for architecture, arguments in {"x86_64": [], "arm64": ["--config-env", "arm64"]}.items():
+            project = load_project(folder / "built" / architecture)
+            made[architecture] = project
+            if project.built("template.yaml").exists():
+                continue
+            new_project(project.folder)
+            for beside in ("toy/private/examples.json", "other/manifest.json", "other/2/weights.bin", "README.md"):
+                path = project.layers / "models" / beside
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("{}")
+            project.build(*arguments)
     return made
 
 
