@@ -1,6 +1,7 @@
 """uvicorn as the server on this machine: who is slow or long in his headers is dropped, and signals stop it once."""
 
 import asyncio
+import gc
 import socket
 from functools import partial
 from types import FrameType
@@ -44,19 +45,24 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head."""
         super().connection_made(transport)
-        self._head_bytes = self._sent_bytes = self._body_bytes = 0
+        self._head_bytes = self._sent_bytes = self._body_bytes = self._piece_bytes = 0
         self._is_in_head = self._is_whole = True
+        self._idle: asyncio.TimerHandle | None = None
         self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing any more."""
         self._on_time()
         self._release()
+        if self._idle is not None:
+            self._idle.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, unless the head takes too long or gets too long by it."""
         self._is_whole = True
+        self._piece_bytes = len(data)
+        self._active_at = self.loop.time()
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -78,8 +84,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def on_message_begin(self) -> None:
-        """A head begins."""
-        super().on_message_begin()
+        """A head begins. What uvicorn makes of it is made only if it is handed over."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._head_bytes = self._sent_bytes = self._body_bytes = 0
         self._is_in_head = True
 
@@ -87,13 +95,14 @@ class GuardedProtocol(HttpToolsProtocol):
         """The head is there; its request is answered if it is short enough."""
         self._is_in_head = False
         self._on_time()
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+        # The pieces that it came in have the end of the request before and the begin of the body in them, too.
+        if self._head_bytes + self._piece_bytes > HEAD_BYTES and self._head_size() > HEAD_BYTES:
             self._refuse_head()
             raise ValueError  # which ends the parsing
         if self.parser.get_method() == b"POST" and not (self._is_answering() or self.expect_100_continue):
             self._pieces = []
         else:
-            super().on_headers_complete()
+            self._begin()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, without what frames it."""
@@ -138,15 +147,43 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.writelines([STATUS_LINE[reply.status], lines.encode("latin-1"), b"\r\n", reply.body])
         if not stays:
             self.transport.close()
-        self.on_response_complete()
+        elif self._idle is None:
+            self._idle = self.loop.call_later(IDLE_SECONDS, self._close_if_idle)
         return True
+
+    def on_response_complete(self) -> None:
+        """A reply of uvicorn's is sent."""
+        self._active_at = self.loop.time()
+        super().on_response_complete()
+
+    def _close_if_idle(self) -> None:
+        """Close the connection if nothing went over it for long; else look again when that may be.
+
+        One timer for all: one for each reply would take longer than sending it.
+        """
+        left = self._active_at + IDLE_SECONDS - self.loop.time()
+        if left <= 0 and not self._is_answering() and self._pieces is None:
+            self.transport.close()
+        else:
+            self._idle = self.loop.call_later(max(left, HEAD_SECONDS), self._close_if_idle)
 
     def _hand_over(self) -> None:
         """Let uvicorn take what came of a request."""
         pieces = self._release()
-        super().on_headers_complete()
+        self._begin()
         for piece in pieces:
             super().on_body(piece)
+
+    def _begin(self) -> None:
+        """Let uvicorn take a request whose head is there."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        super().on_headers_complete()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _release(self) -> list[bytes]:
         """Hold nothing any more; what was held."""
@@ -222,5 +259,8 @@ def serve(application: Application, listener: socket.socket) -> bool:
         "timeout_graceful_shutdown": STOP_SECONDS,
     }
     server = Server(uvicorn.Config(application, **settings))
+    # What is imported by now stays: looking at it again and again would take longer than a request.
+    gc.collect()
+    gc.freeze()
     server.run([listener])
     return application.is_idle

@@ -1,6 +1,7 @@
 """The route table."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Concatenate, Final, NamedTuple
 
 from despliegue.errors import MethodNotAllowed, PathNotFound, shorten
@@ -72,8 +73,11 @@ for _route in ROUTES:
     _BY_LENGTH.setdefault(len(_pairs), []).append(([(name, end) for name, end in _pairs], _route.calls))
 
 
+@lru_cache(maxsize=128)
 def find_route(method: str, path: str) -> tuple[Call, dict[str, str]]:
     """What to call for `method` and `path`, and the path's parameters. A slash at the end makes no difference.
+
+    Few paths are most of the traffic, so the last ones are remembered; the parameters are not to be changed.
 
     Raises:
         PathNotFound: no route has this path.

@@ -22,12 +22,14 @@ _KINDS: Final = (
 
 
 class _Counted(msgspec.Struct):
-    """What is counted of one version; `parts` are nanoseconds of decoding, running and encoding."""
+    """What is counted of one version; how long it took in nanoseconds."""
 
     last_inference: int = 0
     inferences: int = 0
     executions: int = 0
-    parts: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    decoding: int = 0
+    running: int = 0
+    encoding: int = 0
     failures: int = 0
     failed_ns: int = 0
 
@@ -52,15 +54,17 @@ class Statistics:
             counted.last_inference = time.time_ns() // 1_000_000
             counted.inferences += outcome.rows
             counted.executions += 1
-            for part, nanoseconds in enumerate(outcome.durations):
-                counted.parts[part] += nanoseconds
+            decoding, running, encoding = outcome.durations
+            counted.decoding += decoding
+            counted.running += running
+            counted.encoding += encoding
 
     def of(self, name: str, version: str) -> dict[str, Any]:
         """The statistics of one version, in Triton's form; zeros where nothing was inferred. Nothing queues here."""
         with self._lock:
             counted = self._counted.get((name, version), _Counted())
-            count, (decoding, running, encoding) = counted.executions, counted.parts
-            nanoseconds = (sum(counted.parts), counted.failed_ns, 0, decoding, running, encoding, 0, 0)
+            count, parts = counted.executions, (counted.decoding, counted.running, counted.encoding)
+            nanoseconds = (sum(parts), counted.failed_ns, 0, *parts, 0, 0)
             counts = (count, counted.failures, count, count, count, count, 0, 0)
             durations = zip(_KINDS, counts, nanoseconds, strict=True)
             return {

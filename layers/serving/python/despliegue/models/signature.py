@@ -67,10 +67,14 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
         Where the graph may be silent about the rank, any shape does, and ONNX Runtime judges.
         """
-        return not self.shape or (
-            len(shape) == len(self.shape)
-            and all(fixed in (-1, came) for fixed, came in zip(self.shape, shape, strict=True))
-        )
+        if not self.shape:
+            return True
+        if len(shape) != len(self.shape):
+            return False
+        for fixed, came in zip(self.shape, shape, strict=True):  # noqa: SIM110 – a generator takes longer, at each request
+            if fixed not in (-1, came):
+                return False
+        return True
 
 
 class Signature:

@@ -27,6 +27,7 @@ from despliegue.protocols.requested_outputs import RequestedOutput, decode_outpu
 
 MAX_RANK: Final = 64
 """Most dimensions that a numpy array has."""
+_INT: Final = frozenset({int})
 MAX_EMPTY_SIZE: Final = 65_536
 """Most that the other dimensions of an empty tensor may multiply to: no data bounds them, and a model may make much of
 them."""
@@ -48,7 +49,10 @@ class InferRequest(msgspec.Struct, frozen=True):
     @property
     def rows(self) -> int:
         """The first dimension of the first input: the batch size, by convention; 1 where there is none."""
-        return next((array.shape[0] for array in self.inputs.values() if array.ndim), 1)
+        for array in self.inputs.values():
+            if array.ndim:
+                return array.shape[0]
+        return 1
 
 
 def decode_request(body: bytes, signature: Signature, header_length: int | None = None) -> InferRequest:
@@ -176,7 +180,7 @@ def _binary_size(item: dict[str, Any], spec: TensorSpec, raw: memoryview | None)
 def _shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:
     value = plain(item.get("shape"))
     # bool is an int to Python, so types are compared and not asked.
-    if not isinstance(value, list) or not all(type(size) is int and size >= 0 for size in value):
+    if not isinstance(value, list) or not set(map(type, value)) <= _INT or min(value, default=0) < 0:
         raise InvalidRequest(
             f"input '{spec.name}': shape is {shorten(value)}; expected an array of integers ≥ 0", subject=spec.name
         )

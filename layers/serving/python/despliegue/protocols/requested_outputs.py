@@ -3,6 +3,7 @@
 Sources: Triton's extensions for binary tensor data and classification.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +37,8 @@ def decode_outputs(document: dict[str, Any], signature: Signature) -> tuple[Requ
         InvalidRequest: an output is unknown, named twice, or wanted in a form that there is not.
     """
     binary_by_default = False
+    if "outputs" not in document and "parameters" not in document:
+        return _all(tuple(signature.outputs))
     if "parameters" in document:
         binary_by_default = _flag(parameters_of(document), "binary_data_output", default=False)
     found: dict[str, RequestedOutput] = {}
@@ -54,6 +57,11 @@ def decode_outputs(document: dict[str, Any], signature: Signature) -> tuple[Requ
             )
         found[name] = RequestedOutput(name, _flag(parameters, "binary_data", default=binary_by_default), classes)
     return tuple(found.values()) or tuple(RequestedOutput(name, binary_by_default) for name in signature.outputs)
+
+
+@lru_cache
+def _all(names: tuple[str, ...]) -> tuple[RequestedOutput, ...]:
+    return tuple(map(RequestedOutput, names))
 
 
 def parameters_of(item: dict[str, Any]) -> dict[str, Any]:

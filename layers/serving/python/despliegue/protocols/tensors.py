@@ -4,8 +4,10 @@ Well-formed numbers take the fast way, through simdjson's buffer. Everything els
 takes the careful way, value by value, which gives the array or says what is wrong. Both give the same numbers.
 """
 
+import contextvars
 import itertools
 import math
+import threading
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +33,20 @@ _ACCEPTED: Final[dict[str, tuple[frozenset[type], str]]] = {
     "O": (frozenset({str}), "a string"),
 }
 _ARRAY_TYPES: Final = frozenset(ARRAYS)
+
+
+class _Strict(threading.local):
+    """For each thread a context in which an overflow raises; numpy keeps that in a context variable (`numpy.errstate`).
+
+    Entering `numpy.errstate` at each request would take as long as parsing a row.
+    """
+
+    def __init__(self) -> None:
+        self.context = contextvars.Context()
+        self.context.run(np.seterr, over="raise")
+
+
+_strict: Final = _Strict()
 
 
 def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> tuple[Array, int | None]:
@@ -87,7 +103,7 @@ def decode_carefully(data: Any, datatype: Datatype, shape: tuple[int, ...], name
 
 def encode(array: Array) -> Any:
     """`array` flat in row-major order, as something that `dumps` writes exactly."""
-    flat = np.ascontiguousarray(array).ravel()
+    flat = array.ravel()
     return flat.tolist() if flat.dtype.kind == "O" else flat
 
 
@@ -130,8 +146,7 @@ def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...
         if flat.min() < limits.min or flat.max() > limits.max:
             return None
     try:
-        with np.errstate(over="raise"):
-            return flat.astype(datatype.dtype, copy=False).reshape(shape)
+        return _strict.context.run(flat.astype, datatype.dtype, copy=False).reshape(shape)
     except FloatingPointError:
         return None
 
