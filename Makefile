@@ -30,10 +30,11 @@ bench: .venv/dev
 	python -m benchmarks $(if $(QUICK),--quick)
 
 # What takes too long for CI: ten minutes of fuzzing, a hundred killed jobs, gigabytes in flat memory, every kind of model
-# converted in processes of its own.
+# converted in processes of its own, every benchmark once around.
 soak: .venv/dev
 	FUZZ_SECONDS=600 pytest tests/fuzz
 	SOAK=1 pytest tests/score tests/add/matrix
+	python -m benchmarks --quick
 
 pins: .venv/dev
 	requirements/compile

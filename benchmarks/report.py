@@ -50,7 +50,7 @@ def target(what: str, measured: float, goal: float, *, least: bool = False) -> R
     """
     met = measured >= goal if least else measured <= goal
     sign = "≥" if least else "≤"
-    return {"target": what, "measured": measured, "goal": f"{sign} {goal:g}", "verdict": "met" if met else "missed"}
+    return {"target": what, "measured": measured, "goal": f"{sign} {goal:.3g}", "verdict": "met" if met else "missed"}
 
 
 def machine() -> dict[str, str]:

@@ -26,7 +26,7 @@ def encode_response(model: Model, request: InferRequest, arrays: list[Array]) ->
         labels = model.labels.get(wanted.name) or model.manifest.labels
         if wanted.classes:
             datatype, array = DATATYPES["BYTES"], top_classes(array, wanted.classes, labels, wanted.name)
-        entry: dict[str, Any] = {"name": wanted.name, "datatype": datatype.name, "shape": list(array.shape)}
+        entry: dict[str, Any] = {"name": wanted.name, "datatype": datatype.name, "shape": array.shape}
         if wanted.name in model.labels:
             entry["parameters"] = {"labels": labels}
         if wanted.binary:
