@@ -237,6 +237,51 @@ def test_a_line_is_a_row_whatever_stands_in_it(add_model: AddModel, invoke: Invo
     assert response.outcome.rows == (1 + len(rows) if good else 0)
 
 
+NUMBERS = st.floats(width=32).map(repr) | st.sampled_from(
+    [
+        "-0",
+        "1e5",
+        "1E-3",
+        "0.1",
+        "16777217",
+        "123456789012345678901234567890",
+        "3.4028236e38",
+        "1e39",
+        "1.",
+        ".5",
+        "+1",
+        "01",
+    ]
+)
+
+
+@pytest.mark.parametrize("header", ["", "a,b\n"])
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4), st.sampled_from(["\n", "\r\n", "\n\n"]))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_numbers_are_read_the_same_at_once_and_field_by_field(
+    add_model: AddModel, invoke: Invoke, header: str, rows: list[tuple[str, str]], end: str
+) -> None:
+    """A quoted field is read by itself."""
+    Manifest(features=(Feature("a", missing="NaN"), Feature("b", missing="NaN"))).write(add_model(MATRIX))
+    plain = header + end.join(map(",".join, rows))
+    quoted = header + end.join(f'"{first}",{second}' for first, second in rows)
+
+    at_once, by_field = invoke(plain, "m", CSV), invoke(quoted, "m", CSV)
+
+    assert at_once.body == by_field.body
+    assert at_once.status == by_field.status
+
+
+@pytest.mark.parametrize("body", ["1,2\n3\n4,5,6\n", "1\n2,3,4\n", "1,2,3,4\n", "1,2\n3,4,\n5\n"])
+def test_rows_of_differing_widths_are_400(add_model: AddModel, invoke: Invoke, body: str) -> None:
+    Manifest(features=(Feature("a"), Feature("b"))).write(add_model(MATRIX))
+
+    response = invoke(body, "m", CSV)
+
+    assert response.status == 400
+    assert "fields; expected 2" in error(response)
+
+
 FIELDS = st.sampled_from(
     ["1", "", ",", '"', "\r", "\n", "\0", "a", "b", "\ufeff", "nan", "1e999", "1_0", "\u0661", "a,b\n"]
 )

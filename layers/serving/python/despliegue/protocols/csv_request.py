@@ -18,11 +18,14 @@ from despliegue.features.column import Values
 from despliegue.features.schema import listed, repeated
 from despliegue.features.text import read_text
 from despliegue.models.model import Array
-from despliegue.protocols.document import decode_text
+from despliegue.protocols import tensors
+from despliegue.protocols.document import decode_text, parse_lazily
 from despliegue.protocols.instances import check_size
 
 type Row = list[str]
 
+_NUMBERS: Final = b"0123456789+-.eE,\n"
+"""What stands in plain numbers and between them."""
 _HEADERS: Final = {"": None, "present": True, "absent": False}
 
 
@@ -43,11 +46,13 @@ def decode_csv(body: bytes, schema: Schema, header: str = "") -> dict[str, Array
     """
     if header not in _HEADERS:
         raise InvalidRequest(f"the content type says header={shorten(header)}; expected present or absent")
+    named = _HEADERS[header]
+    if (arrays := _decode_numbers(body, schema, named)) is not None:
+        return arrays
     text = _text(body)
     rows = _read_rows(text)
     if not rows:
         raise InvalidRequest("the body is empty; expected CSV: a line for each row")
-    named = _HEADERS[header]
     if named is None:
         named = bool(schema.columns) and {*_without_index(rows[0])} <= {*schema.columns}
     try:
@@ -60,6 +65,32 @@ def decode_csv(body: bytes, schema: Schema, header: str = "") -> dict[str, Array
         if others and len(others) < len(rows[0]):
             message = f"{message}; {shorten(', '.join(others))} is not among them"
         raise InvalidRequest(message, subject=error.subject) from error
+
+
+def _decode_numbers(body: bytes, schema: Schema, named: bool | None) -> dict[str, Array] | None:
+    """A matrix of nothing but numbers that are JSON's too, as fast as JSON; None where fields must be looked at."""
+    spec = schema.matrix
+    if spec is None or not schema.columns:
+        return None
+    lines = body.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+    first, _, rest = lines.partition(b"\n")
+    if named is not False and first == ",".join(schema.columns).encode():
+        lines = rest
+    elif named:
+        return None
+    rows, width = lines.count(b"\n"), len(schema.columns)
+    if lines.translate(None, _NUMBERS) or b"-0," in lines or b"-0\n" in lines or not spec.fits((rows, width)):
+        return None  # -0 is the integer 0 to JSON
+    signs = np.frombuffer(lines, np.uint8)
+    ends = signs[(signs == ord(",")) | (signs == ord("\n"))]
+    if ends.size != rows * width or (ends.reshape(rows, width)[:, -1] != ord("\n")).any():
+        return None
+    try:
+        values = parse_lazily(b"[%b]" % lines[:-1].replace(b"\n", b","))
+        array, _ = tensors.decode(values, spec.datatype, (rows, width), spec.name)
+    except (InvalidRequest, ValueError, RuntimeError):  # a number as JSON does not write it, or out of range
+        return None
+    return {spec.name: array}
 
 
 def _text(body: bytes) -> str:

@@ -36,7 +36,7 @@ def parse_object(body: bytes) -> JsonObject:
     if not body:
         raise InvalidRequest("the body is empty; expected a JSON object")
     try:
-        document = _parse(body)
+        document = parse_lazily(body)
     except (ValueError, RuntimeError):
         document = parse_slowly(body)
     if not isinstance(document, OBJECTS):
@@ -44,7 +44,7 @@ def parse_object(body: bytes) -> JsonObject:
     return document
 
 
-def _parse(body: bytes) -> Any:
+def parse_lazily(body: bytes) -> Any:
     """`body` as simdjson has it: lazy objects that live in the parser, which is no other's until they are gone.
 
     Raises:
