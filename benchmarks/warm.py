@@ -68,15 +68,26 @@ def save_logistic(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
 
 
+def save_named(folder: Path) -> None:
+    """The logistic regression as a version in a repository, with names and labels."""
+    save_logistic(folder / "model.onnx")
+    manifest = {"features": [{"name": name} for name in names()], "labels": ["no", "yes"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def model_folders(scratch: Path) -> dict[str, Path]:
+    """The two models by name, each in the folder of a version; the logistic regression's is made in `scratch`."""
+    save_named(scratch / "logistic")
+    return {"logistic": scratch / "logistic", "boosting": ROOT / "layers/models/breast-cancer/1"}
+
+
 @contextmanager
 def models() -> Iterator[Path]:
     """A model repository with both models."""
     with tempfile.TemporaryDirectory(prefix="despliegue-warm-") as folder:
         root = Path(folder)
         shutil.copytree(ROOT / "layers/models/breast-cancer", root / "breast-cancer")
-        save_logistic(root / "logistic/1/model.onnx")
-        features = [{"name": name} for name in names()]
-        (root / "logistic/1/manifest.json").write_text(json.dumps({"features": features, "labels": ["no", "yes"]}))
+        save_named(root / "logistic/1")
         yield root
 
 

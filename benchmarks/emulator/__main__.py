@@ -22,7 +22,6 @@ Where others work on the machine, their noise is in the figures; on one that is 
 `setsid --wait nice -n -20 python -m benchmarks.emulator` as root goes before whatever else wakes up.
 """
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -32,8 +31,7 @@ from benchmarks.deployment import ROOT
 from benchmarks.emulator import results
 from benchmarks.emulator.measure import CLIENT_CORE, FUNCTION_CORE, measure
 from benchmarks.http.process import share_priority
-from benchmarks.requests import names
-from benchmarks.warm import save_logistic
+from benchmarks.warm import model_folders
 
 ROUNDS, QUICK_ROUNDS, QUICK_STARTS = 16, 2, 1
 
@@ -47,11 +45,7 @@ def main() -> None:
     build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="emulator-scratch-", dir=build) as folder:
         scratch = Path(folder)
-        logistic = scratch / "logistic"
-        save_logistic(logistic / "model.onnx")
-        manifest = {"features": [{"name": name} for name in names()], "labels": ["no", "yes"]}
-        (logistic / "manifest.json").write_text(json.dumps(manifest))
-        models = {"logistic": logistic, "boosting": ROOT / "layers/models/breast-cancer/1"}
+        models = model_folders(scratch)
         starts = QUICK_STARTS if options.quick else options.rounds
         measured = measure(models, options.rounds, starts, scratch)
     figures = results.Figures(measured)

@@ -20,19 +20,16 @@ their noise is in the figures (`rate per CPU` has the least of it); on one that 
 `setsid --wait nice -n -20 python -m benchmarks.http` as root goes before whatever else wakes up.
 """
 
-import json
 import os
 import tempfile
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.deployment import ROOT
 from benchmarks.http import results
 from benchmarks.http.contenders import BASELINE
 from benchmarks.http.measure import CLIENT_CORE, SERVER_CORE, measure
 from benchmarks.http.process import share_priority
-from benchmarks.requests import names
-from benchmarks.warm import save_logistic
+from benchmarks.warm import model_folders
 
 ROUNDS, QUICK_ROUNDS, STARTS = 16, 2, 4
 
@@ -44,11 +41,7 @@ def main() -> None:
     share_priority(os.getpid())
     with tempfile.TemporaryDirectory(prefix="despliegue-http-") as folder:
         scratch = Path(folder)
-        logistic = scratch / "logistic"
-        save_logistic(logistic / "model.onnx")
-        manifest = {"features": [{"name": name} for name in names()], "labels": ["no", "yes"]}
-        (logistic / "manifest.json").write_text(json.dumps(manifest))
-        models = {"logistic": logistic, "boosting": ROOT / "layers/models/breast-cancer/1"}
+        models = model_folders(scratch)
         measured = measure(models, options.rounds, 0 if options.quick else STARTS, scratch)
     figures = results.Figures(measured)
     tables = {"targets": results.targets(figures), "servers": results.servers(figures)}
