@@ -29,7 +29,7 @@ def run_sam() -> None:
 
 def run_despliegue() -> None:
     """`despliegue`, but that `console` ends once it has found the stack."""
-    from despliegue_cli import console_command, main
+    from despliegue_cli import console_server, main
 
     class Ended:
         def serve_forever(self) -> None:
@@ -39,7 +39,7 @@ def run_despliegue() -> None:
     def serve_console(deployment: object, port: int) -> Iterator[Ended]:
         yield Ended()
 
-    vars(console_command)["serve_console"] = serve_console
+    vars(console_server)["serve_console"] = serve_console
     main()
 
 

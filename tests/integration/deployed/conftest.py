@@ -197,7 +197,12 @@ def terminal(root: Path, aws: Aws, tmp_path: Path) -> Callable[[str], list[str]]
         script = "".join(f"{block}\necho {END_OF_BLOCK}\n" for block in blocks)
         environment = {**aws.environment, "HOME": str(tmp_path), "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(
-            ["bash", "-eu", "-o", "pipefail", "-c", script], cwd=folder, env=environment, capture_output=True, text=True
+            ["bash", "-eu", "-o", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.split(f"{END_OF_BLOCK}\n")[:-1]
