@@ -136,15 +136,15 @@ class GuardedProtocol(HttpToolsProtocol):
             return False
         request = read_head("POST", self.url.decode("latin-1"), self.headers)
         request.body = b"".join(self._pieces or ())
-        reply = self._application.answer_now(request)
-        if reply is None:
+        response = self._application.answer_now(request)
+        if response is None:
             return False
         self._release()
         stays = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         if not stays:
-            reply.headers["connection"] = "close"
-        lines = "".join([f"{name}: {value}\r\n" for name, value in reply.headers.items()])
-        self.transport.writelines([STATUS_LINE[reply.status], lines.encode("latin-1"), b"\r\n", reply.body])
+            response.headers["connection"] = "close"
+        lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
+        self.transport.writelines([STATUS_LINE[response.status], lines.encode("latin-1"), b"\r\n", response.body])
         if not stays:
             self.transport.close()
         elif self._idle is None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mutabl
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from despliegue.errors import InvalidRequest, PayloadTooLarge
 from despliegue.http import Outcome, Request, Response
@@ -50,14 +50,6 @@ class Limits:
     way_round: str = ""
     body_seconds: float = 30.0
     threads: int = 4
-
-
-class Reply(NamedTuple):
-    """What goes over the wire. To HEAD all but the body is sent."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class Service(Protocol):
@@ -108,38 +100,36 @@ class Application:
             response = await self._respond(request, receive)
         except (ConnectionAbortedError, asyncio.CancelledError):
             return  # nobody is there to be answered, or the server stops and waited long enough
-        headers = self._finish(request, response)
+        self._finish(request, response)
         await send(
             {
                 "type": "http.response.start",
                 "status": response.status,
-                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+                "headers": [(name.encode(), value.encode()) for name, value in response.headers.items()],
             }
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
 
-    def answer_now(self, request: Request) -> Reply | None:
-        """The reply to a request whose body is there, if it is known to be quick; None if only `__call__` may answer.
+    def answer_now(self, request: Request) -> Response | None:
+        """The response to a request whose body is there, if it is known to be quick; else None: `__call__` answers.
 
         For a server that has whole requests at hand: it saves what ASGI's messages and a task cost.
         """
         if not self._is_quick(request):
             return None
         response = self._answer_inline(request)
-        headers = self._finish(request, response)
-        return Reply(response.status, headers, response.body)
+        self._finish(request, response)
+        return response
 
-    def _finish(self, request: Request, response: Response) -> dict[str, str]:
+    def _finish(self, request: Request, response: Response) -> None:
         """Log a failure of ours, and complete the headers."""
         if response.outcome.failure is not None:
             _log.error("request %s failed", request.id, exc_info=response.outcome.failure)
         elif response.status >= 500:
             _log.error("request %s failed: %s", request.id, response.body.decode())
         complete(request, response, self._origins)
-        headers = response.headers
         if response.status != 304:  # which would have to say how long the document is that it does not send
-            headers["content-length"] = str(len(response.body))
-        return headers
+            response.headers["content-length"] = str(len(response.body))
 
     async def _respond(self, request: Request, receive: Receive) -> Response:
         try:

@@ -45,7 +45,7 @@ def decode_instances(value: Any, schema: Schema, body: bytes, beside: int = 0) -
     if not len(value):
         return no_rows(schema)
     if schema.matrix is not None and type_name(value[0]) == "an array":
-        array = _decode_matrix(value, schema, occurrences(body, "[") - beside)
+        array = _decode_matrix(value, schema, body, beside)
         if array is not None:
             return {schema.matrix.name: array}
     rows = list(value)
@@ -113,11 +113,8 @@ def check_size(rows: int, schema: Schema, body: bytes) -> None:
         )
 
 
-def _decode_matrix(value: Any, schema: Schema, brackets: int) -> Array | None:
-    """The matrix that the rows are; None where they must be looked at one by one, to be read or refused by feature.
-
-    More opening brackets than its own rows have may be in it, flattened.
-    """
+def _decode_matrix(value: Any, schema: Schema, body: bytes, beside: int) -> Array | None:
+    """The matrix that the rows are; None where they must be looked at one by one, to be read or refused by feature."""
     spec = schema.matrix
     if spec is None or not schema.columns:
         return None
@@ -128,7 +125,7 @@ def _decode_matrix(value: Any, schema: Schema, brackets: int) -> Array | None:
         array, arrays = tensors.decode(value, spec.datatype, shape, spec.name)
     except InvalidRequest:
         return None
-    return array if arrays is not None and brackets == arrays else None
+    return array if arrays is not None and occurrences(body, "[") - beside == arrays else None
 
 
 def _decode_records(records: Sequence[JsonObject], schema: Schema) -> dict[str, Array]:
