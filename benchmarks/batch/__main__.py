@@ -19,10 +19,10 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.batch import results
-from benchmarks.batch.environment import environment, versions
 from benchmarks.batch.inputs import save_boosting, write_files
-from benchmarks.batch.measure import OURS, Group, Inputs, Runner
+from benchmarks.batch.measure import OURS, Group, Inputs, Runner, peers
 from benchmarks.batch.results import BOOSTING, LOGISTIC
+from benchmarks.environments import versions
 from benchmarks.warm import models
 
 ROWS = (5_000, 190_000)
@@ -65,7 +65,7 @@ def main() -> None:
             runner.round()
     note = f"load before the run {load:.1f}; {options.rounds} interleaved rounds, medians"
     tables = {"targets": results.targets(runner)}
-    report.show("batch", results.table(runner), options, note, tables, {"peers": versions(environment())})
+    report.show("batch", results.table(runner), options, note, tables, {"peers": versions(peers())})
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.batch import outputs
-from benchmarks.batch.environment import environment
 from benchmarks.deployment import ROOT
+from benchmarks.environments import environment
 
 PEERS = Path(__file__).with_name("peers.py")
 OURS = ("despliegue", "alone")
@@ -53,6 +53,12 @@ class Inputs(NamedTuple):
     scratch: Path
 
 
+def peers() -> Path:
+    """The peers' environment, which is of this Python's version."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return environment(ROOT / "build/benchmarks/batch", Path(__file__).with_name("requirements.in"), python)
+
+
 class Runner:
     """Runs ways, and keeps what they took.
 
@@ -61,7 +67,7 @@ class Runner:
     """
 
     def __init__(self, inputs: Inputs, groups: dict[Group, tuple[str, ...]]) -> None:
-        self._inputs, self._groups, self._peers = inputs, groups, environment()
+        self._inputs, self._groups, self._peers = inputs, groups, peers() / "bin/python"
         self.samples = {(group, way): list[Sample]() for group, ways in groups.items() for way in ways}
 
     def check(self) -> None:

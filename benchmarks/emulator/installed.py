@@ -4,16 +4,16 @@ All take their versions from requirements/dev.txt, so that handlers differ in th
 build/benchmarks/emulator to install anew.
 """
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.deployment import ROOT, import_path
+from benchmarks.environments import made_once, uv
 
 HANDLERS = Path(__file__).parent / "handlers"
 _FOLDERS = ROOT / "build/benchmarks/emulator"
@@ -49,16 +49,10 @@ def versions(paths: Iterable[Path]) -> dict[str, str]:
 def _install(name: str, requirements: Path) -> Path:
     folder = _FOLDERS / name
     said = sys.version.encode() + requirements.read_bytes() + _PINS.read_bytes()
-    made, digest = folder / ".made", hashlib.sha256(said).hexdigest()
-    if made.is_file() and made.read_text() == digest:
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    command = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", sys.executable]
     # Copied: a link would share its pages with whatever else uv has installed.
-    command += ["--link-mode", "copy", "--target", str(folder), "--constraints", str(_PINS)]
-    subprocess.run([*command, "--requirements", str(requirements)], check=True)
-    made.write_text(digest)
-    return folder
+    options = ["--compile-bytecode", "--link-mode", "copy", "--python", sys.executable, "--constraints", str(_PINS)]
+    install = ["pip", "install", "--quiet", *options, "--target", str(folder), "--requirements", str(requirements)]
+    return made_once(folder, said, partial(uv, *install))
 
 
 def files(paths: Iterable[Path]) -> list[Path]:

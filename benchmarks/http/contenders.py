@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.http.environments import PEERS, environment
+from benchmarks.deployment import ROOT
+from benchmarks.environments import environment
 from benchmarks.http.forms import INSTANCES, MLFLOW_INPUTS, NO_BODY, SAME_BODY, V2_BINARY, V2_JSON, Form
 
+PEERS = Path(__file__).parent / "peers"
 OURS, FLOOR, BASELINE = "despliegue", "empty ASGI", "FastAPI"
 
 
@@ -52,7 +54,10 @@ class Contender(NamedTuple):
         Raises:
             NotInstalled: it cannot be made.
         """
-        return environment(self.home, self.python) if self.home else Path(sys.prefix)
+        if not self.home:
+            return Path(sys.prefix)
+        folder = ROOT / "build/benchmarks/http" / self.home
+        return environment(folder, PEERS / self.home / "requirements.in", self.python)
 
 
 def _despliegue(environment: Path, model: Path, scratch: Path, port: int) -> Command:

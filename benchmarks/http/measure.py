@@ -16,9 +16,9 @@ import numpy as np
 import onnxruntime
 import simdjson
 
+from benchmarks.environments import NotInstalled, versions
 from benchmarks.http.client import ask, drive
 from benchmarks.http.contenders import BASELINE, CONTENDERS, FLOOR, OURS, Contender
-from benchmarks.http.environments import NotInstalled, versions
 from benchmarks.http.forms import V2_JSON, Form, nested
 from benchmarks.http.process import NotStarted, Server
 from despliegue.models import SessionSettings

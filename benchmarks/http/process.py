@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.http.client import BadReply, ask
-from benchmarks.http.contenders import Command
-from benchmarks.http.environments import PEERS
+from benchmarks.http.contenders import PEERS, Command
 
 _START_S = 90.0
 _END_S = 10.0
