@@ -131,10 +131,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answer_now(self) -> bool:
         """Answer the request that is at hand, unless that may take long, or its client leaves replies unread."""
-        is_plain = self.url.startswith(b"/") and b"%" not in self.url and b"?" not in self.url
+        path = self.url.decode("latin-1")
+        is_plain = path.startswith("/") and "%" not in path and "?" not in path
         if not is_plain or self.flow.write_paused or self.transport.is_closing():
             return False
-        request = read_head("POST", self.url.decode("latin-1"), self.headers)
+        request = read_head("POST", path, self.headers)
         request.body = b"".join(self._pieces or ())
         response = self._application.answer_now(request)
         if response is None:

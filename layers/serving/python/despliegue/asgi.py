@@ -221,7 +221,7 @@ class Application:
 
 def read_head(method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
     """A request whose body is not there yet, with an id of its own."""
-    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    named = {str(name, "latin-1"): str(value, "latin-1") for name, value in headers}
     return Request(method, path, named, id=os.urandom(8).hex())
 
 

@@ -24,7 +24,9 @@ def inflate(request: Request) -> None:
         InvalidRequest: the body is not what its coding says.
         PayloadTooLarge: it would unpack to more than is read.
     """
-    coding = request.headers.get("content-encoding", "").strip().lower()
+    if "content-encoding" not in request.headers:
+        return
+    coding = request.headers["content-encoding"].strip().lower()
     if coding in ("", "identity"):
         return
     if coding not in ("gzip", "x-gzip", "deflate"):

@@ -159,8 +159,10 @@ def require_json(request: Request) -> None:
 def _form(request: Request) -> tuple[str, int | None]:
     """The request's content type, and how many bytes of its body are JSON; None for all of them."""
     given = request.headers.get("content-type") or JSON
-    content_type, _, options = given.partition(";")
-    content_type = content_type.strip().lower()
+    content_type, options = given, ""
+    if given not in (JSON, BINARY):
+        content_type, _, options = given.partition(";")
+        content_type = content_type.strip().lower()
     length = request.headers.get(HEADER_LENGTH)
     if content_type == SAGEMAKER_BINARY:
         length = options.strip().removeprefix("json-header-size=")

@@ -5,8 +5,6 @@ import time
 from collections import defaultdict
 from typing import Any, Final
 
-import msgspec
-
 from despliegue.http.messages import Outcome
 
 _KINDS: Final = (
@@ -21,17 +19,12 @@ _KINDS: Final = (
 )
 
 
-class _Counted(msgspec.Struct):
+class _Counted:
     """What is counted of one version; how long it took in nanoseconds."""
 
-    last_inference: int = 0
-    inferences: int = 0
-    executions: int = 0
-    decoding: int = 0
-    running: int = 0
-    encoding: int = 0
-    failures: int = 0
-    failed_ns: int = 0
+    def __init__(self) -> None:
+        self.last_inference = self.inferences = self.executions = self.failures = 0
+        self.decoding = self.running = self.encoding = self.failed_ns = 0
 
 
 class Statistics:

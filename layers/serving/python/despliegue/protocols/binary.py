@@ -1,6 +1,7 @@
 """Raw tensors ↔ arrays. Source: Triton's binary tensor data extension (docs/protocol/extension_binary_data.md).
 
-Little-endian, row-major, no padding; BOOL a byte each, 0 or 1; BYTES a 4-byte length before each element.
+Little-endian (as every processor is that ONNX Runtime is built for), row-major, no padding; BOOL a byte each, 0 or 1;
+BYTES a 4-byte length before each element.
 """
 
 import math
@@ -43,15 +44,15 @@ def decode(data: memoryview, datatype: Datatype, shape: tuple[int, ...], name: s
         if flags.size and flags.max() > 1:
             raise InvalidRequest(f"input '{name}': a BOOL is the byte {flags.max()}; expected 0 or 1", subject=name)
         return flags.view(np.bool_).reshape(shape)
-    array = np.frombuffer(data, datatype.dtype.newbyteorder("<")).reshape(shape)
+    array: Array = np.ndarray(shape, datatype.dtype, data)
     # Behind a JSON header of any length, numbers rarely lie at a multiple of their size, which ONNX Runtime counts on.
-    return np.require(array, datatype.dtype, ["ALIGNED"])
+    return array if array.flags.aligned else array.copy()
 
 
 def encode(array: Array) -> Any:
     """`array` as bytes, or as something that `bytes.join` takes for them."""
     if array.dtype.kind != "O":
-        return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        return array.tobytes()
     packed = bytearray()  # joining parts would take 200 bytes an element
     for text in array.ravel().tolist():
         raw = text.encode()

@@ -4,33 +4,18 @@ Sources: inference_rest.md of kserve/open-inference-protocol; Triton's binary te
 """
 
 import math
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
-from despliegue.errors import InvalidRequest, shorten
-from despliegue.models import DATATYPES, Signature, TensorSpec
+from despliegue.errors import InvalidRequest
+from despliegue.models import Signature
 from despliegue.models.model import Array
 from despliegue.protocols import binary, tensors
-from despliegue.protocols.document import (
-    ARRAYS,
-    listed,
-    objects,
-    occurrences,
-    parse_object,
-    pick,
-    plain,
-    text,
-    type_name,
-)
-from despliegue.protocols.requested_outputs import RequestedOutput, decode_outputs, parameters_of
-
-MAX_RANK: Final = 64
-"""Most dimensions that a numpy array has."""
-_INT: Final = frozenset({int})
-MAX_EMPTY_SIZE: Final = 65_536
-"""Most that the other dimensions of an empty tensor may multiply to: no data bounds them, and a model may make much of
-them."""
+from despliegue.protocols.document import listed, occurrences, parse_lazily, parse_object
+from despliegue.protocols.infer_form import Form, check_complete, known_form, read_form, wrong_size
+from despliegue.protocols.requested_outputs import RequestedOutput
 
 
 class InferRequest(msgspec.Struct, frozen=True):
@@ -73,40 +58,54 @@ def decode_request(body: bytes, signature: Signature, header_length: int | None 
         if header_length > len(body):
             raise InvalidRequest(f"the JSON is {header_length:,} bytes by its header; the body has {len(body):,}")
         header, raw = body[:header_length], memoryview(body)[header_length:]
-    document = pick(parse_object(header), ("id", "inputs", "outputs", "parameters"))
-    inputs = _decode_inputs(document, header, raw, signature)
-    return InferRequest(inputs, decode_outputs(document, signature), _decode_id(document))
+    return _decode_known(header, raw, signature) or _decode_carefully(header, raw, signature)
 
 
-def _decode_inputs(
-    document: dict[str, Any], header: bytes, raw: memoryview | None, signature: Signature
-) -> dict[str, Array]:
-    inputs: dict[str, Array] = {}
-    given = objects(document, "inputs", ("name", "datatype", "shape", "data", "parameters"))
-    arrays = isinstance(document.get("inputs"), ARRAYS) + isinstance(document.get("outputs"), ARRAYS)
-    for item in given:
-        spec = _spec(item, signature)
-        if spec.name in inputs:
-            raise InvalidRequest(f"input '{spec.name}' is given twice", subject=spec.name)
-        size = _binary_size(item, spec, raw)
-        if size is None or raw is None:
-            inputs[spec.name], found = _decode_json(item, spec)
-        else:
-            inputs[spec.name], found = binary.decode(raw[:size], spec.datatype, _shape(item, spec), spec.name), 0
-            raw = raw[size:]
-        arrays += 1 + (found or 0)
-    if raw:
-        raise InvalidRequest(f"{len(raw):,} bytes are left over behind the binary tensors")
-    if missing := [name for name in signature.required if name not in inputs]:
-        came = listed(inputs) or 'none; expected {"inputs": [{"name", "shape", "datatype", "data"}, …]}'
-        raise InvalidRequest(f"missing input {listed(missing)}; came {came}", subject=missing[0])
-    if occurrences(header, "[") > arrays:
+def _decode_known(header: bytes, raw: memoryview | None, signature: Signature) -> InferRequest | None:
+    """A request like many, of which only the numbers are read; None where the careful way must decide."""
+    known = known_form(header, signature)
+    if known is None:
+        return None
+    form, request_id, numbers = known
+    try:
+        inputs, _ = _decode_inputs(form, map(parse_lazily, numbers), raw)
+    except (ValueError, RuntimeError):  # simdjson's
+        return None
+    return InferRequest(inputs, form.outputs, request_id)
+
+
+def _decode_carefully(header: bytes, raw: memoryview | None, signature: Signature) -> InferRequest:
+    form, data = read_form(parse_object(header), signature)
+    inputs, arrays = _decode_inputs(form, iter(data), raw)
+    check_complete(form, signature)
+    if occurrences(header, "[") > form.arrays + arrays:
         # More arrays than a regular request has: in keys that are ignored, in strings, or where a value belongs.
         # Only reading value by value tells.
-        for item in given:
-            if "data" in item:
-                _decode_json(item, signature.inputs[item["name"]], careful=True)
-    return inputs
+        in_json = [given for given in form.inputs if given.binary_size is None]
+        for (spec, shape, _), values in zip(in_json, data, strict=True):
+            tensors.decode_carefully(values, spec.datatype, shape, spec.name)
+    return InferRequest(inputs, form.outputs, form.id)
+
+
+def _decode_inputs(form: Form, data: Iterator[Any], raw: memoryview | None) -> tuple[dict[str, Array], int]:
+    """The inputs' arrays, and of how many JSON arrays their data consists, as `tensors.decode` counts them."""
+    inputs: dict[str, Array] = {}
+    arrays = 0
+    for spec, shape, size in form.inputs:
+        if size is None:
+            # The values have no name here: the parser reads the next ones only when they are gone.
+            inputs[spec.name], found = tensors.decode(next(data), spec.datatype, shape, spec.name)
+            arrays += found or 0
+            continue
+        if raw is None:
+            raise wrong_size(spec.name, size, ", but no Inference-Header-Content-Length says where binary data begins")
+        if size > len(raw):
+            raise wrong_size(spec.name, size, f"; {len(raw):,} bytes are left behind the JSON")
+        inputs[spec.name] = binary.decode(raw[:size], spec.datatype, shape, spec.name)
+        raw = raw[size:]
+    if raw:
+        raise InvalidRequest(f"{len(raw):,} bytes are left over behind the binary tensors")
+    return inputs, arrays
 
 
 def _decode_raw(body: bytes, signature: Signature) -> InferRequest:
@@ -130,78 +129,3 @@ def _decode_raw(body: bytes, signature: Signature) -> InferRequest:
         shape = tuple(len(body) // fixed if size < 0 and fixed else max(size, 0) for size in spec.shape)
     array = binary.decode(data, spec.datatype, shape, spec.name)
     return InferRequest({spec.name: array}, tuple(RequestedOutput(name, binary=True) for name in signature.outputs))
-
-
-def _spec(item: dict[str, Any], signature: Signature) -> TensorSpec:
-    """The spec of the input that `item` is for, its name and datatype checked."""
-    name = text(item, "name", "inputs")
-    spec = signature.inputs.get(name)
-    if spec is None:
-        raise InvalidRequest(f"unknown input {shorten(name)}; expected {listed(signature.inputs) or 'none'}")
-    datatype = text(item, "datatype", f"input '{name}'")
-    if datatype != spec.datatype.name:
-        known = "" if datatype in DATATYPES else ", which is no datatype"
-        raise InvalidRequest(
-            f"input '{name}': datatype is {shorten(datatype)}{known}; expected {spec.datatype.name}", subject=name
-        )
-    return spec
-
-
-def _decode_json(item: dict[str, Any], spec: TensorSpec, *, careful: bool = False) -> tuple[Array, int | None]:
-    shape = _shape(item, spec)
-    if "data" not in item:
-        raise InvalidRequest(f"input '{spec.name}': it has no data", subject=spec.name)
-    if careful:
-        return tensors.decode_carefully(item["data"], spec.datatype, shape, spec.name), None
-    return tensors.decode(item["data"], spec.datatype, shape, spec.name)
-
-
-def _binary_size(item: dict[str, Any], spec: TensorSpec, raw: memoryview | None) -> int | None:
-    """How many bytes behind the JSON are this input's; None where its data is in the JSON."""
-    if "parameters" not in item:
-        return None
-    size = parameters_of(item).get("binary_data_size")
-    if size is None:
-        return None
-    if type(size) is not int or size < 0:
-        problem = "; expected an integer ≥ 0"
-    elif raw is None:
-        problem = ", but no Inference-Header-Content-Length says where binary data begins"
-    elif "data" in item:
-        problem = ", but there is data in the JSON too"
-    elif size > len(raw):
-        problem = f"; {len(raw):,} bytes are left behind the JSON"
-    else:
-        return size
-    message = f"input '{spec.name}': binary_data_size is {shorten(size)}{problem}"
-    raise InvalidRequest(message, subject=spec.name)
-
-
-def _shape(item: dict[str, Any], spec: TensorSpec) -> tuple[int, ...]:
-    value = plain(item.get("shape"))
-    # bool is an int to Python, so types are compared and not asked.
-    if not isinstance(value, list) or not set(map(type, value)) <= _INT or min(value, default=0) < 0:
-        raise InvalidRequest(
-            f"input '{spec.name}': shape is {shorten(value)}; expected an array of integers ≥ 0", subject=spec.name
-        )
-    shape = tuple(value)
-    if not spec.fits(shape) or len(shape) > MAX_RANK:
-        raise InvalidRequest(
-            f"input '{spec.name}': shape {shorten(value)} does not fit the model's {list(spec.shape)}"
-            " (-1 stands for any size)",
-            subject=spec.name,
-        )
-    if 0 in shape and math.prod(size or 1 for size in shape) > MAX_EMPTY_SIZE:
-        raise InvalidRequest(
-            f"input '{spec.name}': shape {shorten(value)} is empty but large; its other dimensions may multiply to"
-            f" {MAX_EMPTY_SIZE:,}",
-            subject=spec.name,
-        )
-    return shape
-
-
-def _decode_id(document: dict[str, Any]) -> str | None:
-    value = document.get("id")
-    if value is not None and not isinstance(value, str):
-        raise InvalidRequest(f"id is {type_name(value)}; expected a string", subject="id")
-    return value

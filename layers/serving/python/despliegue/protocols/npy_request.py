@@ -13,7 +13,7 @@ from despliegue.features.schema import listed
 from despliegue.models import TensorSpec
 from despliegue.models.model import Array
 from despliegue.protocols import tensors
-from despliegue.protocols.infer_request import MAX_EMPTY_SIZE, MAX_RANK
+from despliegue.protocols.infer_form import MAX_EMPTY_SIZE, MAX_RANK
 
 _MAX_HEADER: Final = 10_000
 _KINDS: Final = "biuf"

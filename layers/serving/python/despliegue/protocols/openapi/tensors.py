@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from despliegue.models import Datatype, TensorSpec
-from despliegue.protocols.infer_request import MAX_RANK
+from despliegue.protocols.infer_form import MAX_RANK
 from despliegue.protocols.openapi import JsonSchema
 
 _NESTED: Final = "Nested like the shape, or flat in row-major order"
