@@ -145,7 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not stays:
             response.headers["connection"] = "close"
         lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
-        self.transport.writelines([STATUS_LINE[response.status], lines.encode("latin-1"), b"\r\n", response.body])
+        self.transport.writelines([STATUS_LINE[response.status] + lines.encode("latin-1") + b"\r\n", response.body])
         if not stays:
             self.transport.close()
         elif self._idle is None:

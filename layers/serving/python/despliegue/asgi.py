@@ -1,6 +1,7 @@
 """The ASGI adapter: the core that Lambda has, on any ASGI server. Source: asgi.readthedocs.io, HTTP and lifespan."""
 
 import asyncio
+import itertools
 import logging
 import os
 import time
@@ -29,6 +30,8 @@ _QUICK: Final = 2_000_000
 _PLAIN: Final = ("application/json", "application/octet-stream")
 """Content types of bodies that are read in this process, and in a time that their size tells."""
 _NEVER: Final = -1
+_ids: Final = itertools.count(int.from_bytes(os.urandom(6)) << 16)
+"""Ids of requests: no two processes begin near each other."""
 _PATHS: Final = 1_000
 """Most paths whose inferences are known to be quick."""
 
@@ -222,7 +225,7 @@ class Application:
 def read_head(method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
     """A request whose body is not there yet, with an id of its own."""
     named = {str(name, "latin-1"): str(value, "latin-1") for name, value in headers}
-    return Request(method, path, named, id=os.urandom(8).hex())
+    return Request(method, path, named, id=f"{next(_ids):016x}")
 
 
 def _below(root: str, path: str) -> str:

@@ -34,7 +34,7 @@ them."""
 _INT: Final = frozenset({int})
 _MAX_KNOWN: Final = 4096
 """Most bytes of JSON, without its numbers, that are remembered."""
-_ID: Final = re.compile(rb'\{\s*"id"\s*:\s*"([ !#-\[\]-~]*)"')
+_ID: Final = re.compile(rb'\{"id"\s*:\s*"([ !#-\[\]-~]*)"')
 """The beginning of a body whose first key is its id, as KServe's and Triton's clients write it: another at each one."""
 _DATA: Final = re.compile(rb'"data"\s*:\s*(\[(?!\s*\[))?')
 """Where an input's data begins, and its bracket if it is flat. In a key's own text a quote would have a backslash."""
@@ -61,12 +61,14 @@ class Form(NamedTuple):
         inputs: in the request's order.
         outputs: the wanted outputs, in the wanted order.
         id: the caller's; None where none was given.
+        rows: the first dimension of the first input that has one: the batch size, by convention; 1 where there is none.
         arrays: how many JSON arrays it has at least, those of the data not counted.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[RequestedOutput, ...]
     id: str | None
+    rows: int
     arrays: int
 
 
@@ -89,7 +91,8 @@ def read_form(document: JsonObject, signature: Signature) -> tuple[Form, list[An
                 raise InvalidRequest(f"input '{spec.name}': it has no data", subject=spec.name)
             data.append(item["data"])
     arrays = len(inputs) + sum(isinstance(document.get(key), ARRAYS) for key in ("inputs", "outputs"))
-    form = Form(tuple(inputs.values()), decode_outputs(document, signature), _decode_id(document), arrays)
+    rows = next((given.shape[0] for given in inputs.values() if given.shape), 1)
+    form = Form(tuple(inputs.values()), decode_outputs(document, signature), _decode_id(document), rows, arrays)
     return form, data
 
 
@@ -113,7 +116,7 @@ def known_form(header: bytes, signature: Signature) -> tuple[Form, str | None, l
     Returns:
         None where the whole must be read, to be understood or to say what is wrong.
     """
-    given = _ID.match(header)
+    given = _ID.match(header) if header.startswith(b'{"id"') else None
     pieces = [header[: given.start(1)]] if given else []
     numbers = []
     at = given.end(1) if given else 0

@@ -24,20 +24,14 @@ class InferRequest(msgspec.Struct, frozen=True):
     Attributes:
         inputs: an array for each given input, fitting the signature.
         outputs: the wanted outputs, in the wanted order.
+        rows: the first dimension of the first input that has one: the batch size, by convention; 1 where there is none.
         id: the caller's, echoed; None where none was given.
     """
 
     inputs: dict[str, Array]
     outputs: tuple[RequestedOutput, ...]
+    rows: int
     id: str | None = None
-
-    @property
-    def rows(self) -> int:
-        """The first dimension of the first input: the batch size, by convention; 1 where there is none."""
-        for array in self.inputs.values():
-            if array.ndim:
-                return array.shape[0]
-        return 1
 
 
 def decode_request(body: bytes, signature: Signature, header_length: int | None = None) -> InferRequest:
@@ -71,7 +65,7 @@ def _decode_known(header: bytes, raw: memoryview | None, signature: Signature) -
         inputs, _ = _decode_inputs(form, map(parse_lazily, numbers), raw)
     except (ValueError, RuntimeError):  # simdjson's
         return None
-    return InferRequest(inputs, form.outputs, request_id)
+    return InferRequest(inputs, form.outputs, form.rows, request_id)
 
 
 def _decode_carefully(header: bytes, raw: memoryview | None, signature: Signature) -> InferRequest:
@@ -84,7 +78,7 @@ def _decode_carefully(header: bytes, raw: memoryview | None, signature: Signatur
         in_json = [given for given in form.inputs if given.binary_size is None]
         for (spec, shape, _), values in zip(in_json, data, strict=True):
             tensors.decode_carefully(values, spec.datatype, shape, spec.name)
-    return InferRequest(inputs, form.outputs, form.id)
+    return InferRequest(inputs, form.outputs, form.rows, form.id)
 
 
 def _decode_inputs(form: Form, data: Iterator[Any], raw: memoryview | None) -> tuple[dict[str, Array], int]:
@@ -128,4 +122,5 @@ def _decode_raw(body: bytes, signature: Signature) -> InferRequest:
     else:
         shape = tuple(len(body) // fixed if size < 0 and fixed else max(size, 0) for size in spec.shape)
     array = binary.decode(data, spec.datatype, shape, spec.name)
-    return InferRequest({spec.name: array}, tuple(RequestedOutput(name, binary=True) for name in signature.outputs))
+    outputs = tuple(RequestedOutput(name, binary=True) for name in signature.outputs)
+    return InferRequest({spec.name: array}, outputs, shape[0] if shape else 1)

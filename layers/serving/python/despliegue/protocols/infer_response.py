@@ -21,7 +21,7 @@ def encode_response(model: Model, request: InferRequest, arrays: list[Array]) ->
         InvalidRequest: an output is wanted in a form that it does not have.
     """
     values = [] if request.id is None else [orjson.dumps(request.id)]
-    raw, shapes = [], []
+    shapes, raw, sizes = [], [], []
     for wanted, array in zip(request.outputs, arrays, strict=True):
         if wanted.classes:
             labels = model.labels.get(wanted.name) or model.manifest.labels
@@ -29,21 +29,20 @@ def encode_response(model: Model, request: InferRequest, arrays: list[Array]) ->
         shapes.append(array.shape)
         if wanted.binary:
             raw.append(binary.encode(array))
+            sizes.append(len(raw[-1]))
         else:
             values.append(tensors.dumps(tensors.encode(array)))
-    keys = tuple(model.labels.items())
-    sizes = tuple(map(len, raw))
-    about = _template(
+    template = _template(
         model.name,
         model.version,
         model.signature,
-        keys,
+        tuple(model.labels.items()) if model.labels else (),
         request.outputs,
         tuple(shapes),
-        sizes,
+        tuple(sizes),
         request.id is not None,
     )
-    header = about % tuple(values)
+    header = template % tuple(values)
     return (b"".join([header, *raw]), len(header)) if raw else (header, None)
 
 

@@ -38,6 +38,7 @@ _ACCEPTED: Final[dict[str, tuple[frozenset[type], str]]] = {
     "O": (frozenset({str}), "a string"),
 }
 _ARRAY_TYPES: Final = frozenset(ARRAYS)
+_NUMPY: Final = orjson.OPT_SERIALIZE_NUMPY
 
 
 class _Strict(threading.local):
@@ -107,8 +108,7 @@ def decode_carefully(data: Any, datatype: Datatype, shape: tuple[int, ...], name
 
 def encode(array: Array) -> Any:
     """`array` flat in row-major order, as something that `dumps` writes exactly."""
-    flat = array.ravel()
-    return flat.tolist() if flat.dtype.kind == "O" else flat
+    return array.ravel().tolist() if array.dtype.kind == "O" else array.ravel()
 
 
 def dumps(document: Any) -> bytes:
@@ -116,10 +116,10 @@ def dumps(document: Any) -> bytes:
 
     NaN becomes null and ±Infinity ±1e999, which is valid JSON and reads as infinity.
     """
-    text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    text = orjson.dumps(document, option=_NUMPY)
     # orjson writes infinities as null too: only where there is a null need the arrays be looked at.
     # (`find`, since asking whether bytes are `in` others takes ten times as long.)
-    return orjson.dumps(_exact(document), option=orjson.OPT_SERIALIZE_NUMPY) if text.find(b"null") >= 0 else text
+    return orjson.dumps(_exact(document), option=_NUMPY) if text.find(b"null") >= 0 else text
 
 
 def _exact(value: Any) -> Any:
@@ -130,7 +130,7 @@ def _exact(value: Any) -> Any:
         return [_exact(item) for item in value]
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isinf(value).any():
         flat = value
-        texts = orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+        texts = orjson.dumps(flat, option=_NUMPY)[1:-1].split(b",")
         for position in np.flatnonzero(np.isinf(flat)):
             texts[position] = b"1e999" if flat[position] > 0 else b"-1e999"
         return orjson.Fragment(b"[" + b",".join(texts) + b"]")
