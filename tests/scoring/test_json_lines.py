@@ -294,3 +294,58 @@ def test_keys_that_come_up_late_pass_through(scored_models: Callable[[str], Mode
     assert output.getvalue().endswith(
         b'{"a":1,"b":2,"note":"x:y","prediction":3.0}\n{"A":3,"b":4,"more":[1],"prediction":7.0}\n'
     )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"a":1,"b":2}{"a":3,"b":4}',
+        '{"a":1,"b":2},{"a":3,"b":4}',
+        '{"a":1,"b":2} {"a":3,"b":4}\n{"a":5,"b":{"c":6}',
+        '{"a":1,"b":2\n}',
+        '{"a":1,\n"b":2}',
+        '{"a":1,"b":2,"c":{}',
+        '{"a":1,"b":2,"c":{}\n{"a":1,"b":2}}',
+        "{}",
+        "{ }",
+        "{",
+        "}",
+        "{}}",
+        '{"a":1,"b":2,}',
+        '{"a":1,"b":2}x}',
+        '{"a":1,"b":2,"c":"100 % %s %b"}',
+        '{"a":1,"b":2,"c":"}"}',
+        '{"a":1,"b":2,"c":"{"}',
+        '{"a":1,"b":2,"c":"\\u007d"}',
+        '{"a":1,"b":2 }',
+        '{ "a":1,"b":2}',
+        '{"a":1,"b":2}\t',
+        '{"a":1,"b":null}',
+        '{"a":1}',
+        '{"a":1,"b":2,"b":3}',
+        "[1,2]",
+        '{"a":1,"b":2,"c":"\udcff"}',
+    ],
+)
+@pytest.mark.parametrize("model", ["sum", "same"])
+def test_lines_read_at_once_are_scored_as_one_by_one(score: Score, model: str, odd: str) -> None:
+    text = ('{"a":1,"b":2}\n' * 3 + odd + "\n" + '{"a":3,"b":4,"c":[{"d":"]"}]}\n' * 3).encode(errors="surrogateescape")
+
+    at_once = score(model, text, "x.jsonl")
+    one_by_one = score(model, b" " + text, "x.jsonl")
+
+    assert one_by_one.output == b" " + at_once.output
+    assert one_by_one.rejects == at_once.rejects
+
+
+@pytest.mark.parametrize(
+    "odd", ["[1,2][3,4]", "[1,2],", "[]", "[", "]", "[1]", "[1,2,3]", "[1,[2]]", "[1,2 ]", "[1,2]\t"]
+)
+def test_arrays_read_at_once_are_scored_as_one_by_one(score: Score, odd: str) -> None:
+    text = "[1,2]\n" * 3 + odd + "\n" + "[3,4]\n" * 3
+
+    at_once = score("same", text, "x.jsonl")
+    one_by_one = score("same", " " + text, "x.jsonl")
+
+    assert one_by_one.output == b" " + at_once.output
+    assert one_by_one.rejects == at_once.rejects

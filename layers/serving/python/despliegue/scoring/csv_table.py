@@ -124,7 +124,8 @@ class CsvTable(TextTable):
         """The rows with their predictions, every line ended."""
         columns = [list(self._texts(array)) for array in predictions.arrays]
         if self._join and isinstance(rows, Lines):
-            return self._filled(rows.text.replace(b"%", b"%%"), columns)
+            field = self._separator.replace(b"%", b"%%") + b"%b"
+            return self.filled(rows.text, field * len(columns) + self._dialect.newline, columns)
         if self._join:
             columns.insert(0, list(rows))
         elif self._id is not None:
@@ -134,19 +135,6 @@ class CsvTable(TextTable):
             columns = [[text or self._dialect.quote.encode() * 2 for text in columns[0]]]
         lines = self._dialect.newline.join(map(self._separator.join, zip(*columns, strict=True)))
         return lines + self._dialect.newline
-
-    def _filled(self, lines: bytes, columns: Sequence[Sequence[bytes]]) -> bytes:
-        """Lines with a field of each column after them; by one format string, in half the time of joining each line.
-
-        Args:
-            lines: N of them, every % doubled.
-            columns: N fields each.
-        """
-        fields = (self._separator.replace(b"%", b"%%") + b"%b") * len(columns)
-        values = [b""] * (len(columns) * len(columns[0]))
-        for at, column in enumerate(columns):
-            values[at :: len(columns)] = column
-        return lines.replace(b"\n", fields + self._dialect.newline) % tuple(values)
 
     def _looks_numeric(self, record: bytes) -> bool:
         """Whether a record holds nothing but numbers and gaps: a guess, by which nothing but time is lost."""

@@ -17,7 +17,7 @@ from despliegue.scoring.compression import BOM
 from despliegue.scoring.counts import BadRow
 from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns, texts
-from despliegue.scoring.records import Splitter
+from despliegue.scoring.records import Lines, Splitter, joined
 from despliegue.scoring.text_table import TextTable
 
 _QUOTE, _COLON, _BLANK = b'": '
@@ -48,6 +48,7 @@ class JsonLinesTable(TextTable):
         self.rows_from = len(BOM) * bom
         self._join, self._id = options.join and options.id is None, options.id
         self._positional = isinstance(first, list)
+        self._brackets = (b"[", b"]") if self._positional else (b"{", b"}")
         self.names: Sequence[str] = list(first) if isinstance(first, dict) else ()
         if not schema.columns:
             schema = schema.positional([f"value {number}" for number in range(1, len(first) + 1)])
@@ -115,16 +116,20 @@ class JsonLinesTable(TextTable):
 
     def arrays(self, rows: Sequence[bytes]) -> dict[str, Array]:
         """The model's inputs; see `rows.Table`."""
-        if self._parse is None or self._type is None:
+        if self._decoder is None or self._type is None:
             return self._slowly(rows)
         try:
-            records = list(map(self._parse, rows))
-            text = b"\n".join(rows)
+            # Of a line that ends after another began, no reader makes one record: `}` is never followed by `{`.
+            at_once = isinstance(rows, Lines) and rows.are_in(*self._brackets)
+            text = joined(rows)
+            records = self._decoder.decode_lines(text) if at_once else list(map(self._decoder.decode, rows))
             text.decode()  # msgspec leaves out values that are not looked at
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             if self._learn(rows):
                 return self.arrays(rows)
             raise InvalidRequest(str(error)) from error
+        if len(records) != len(rows):  # a line holds several
+            return self._slowly(rows)
         arrays, absent = self._type.arrays(records)
         # msgspec takes the last of two equal keys in silence: all keys are counted by what follows them.
         expected = len(rows) * self._width - absent
@@ -165,11 +170,15 @@ class JsonLinesTable(TextTable):
     def encode(self, rows: Sequence[bytes], predictions: PredictionColumns) -> bytes:
         """The rows with their predictions, every line ended."""
         columns = [texts(array, null=b"null", infinity=b"1e999") for array in predictions.arrays]
-        if self._positional:
-            tails = list(map(b",".join, zip(*columns, strict=True)))
-            return b"".join(map(b"%b%b]\n".__mod__, zip(self._opened(rows, b"["), tails, strict=True)))
-        fields = b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in predictions.names)
-        return b"".join(map((b"%b" + fields + b"}\n").__mod__, zip(self._opened(rows, b"{"), *columns, strict=True)))
+        keys = [orjson.dumps(name).replace(b"%", b"%%") + b":" for name in predictions.names]
+        fields = b",".join([b"%b" if self._positional else key + b"%b" for key in keys])
+        opening, closing = self._brackets
+        tail = fields + closing + b"\n"
+        if self._join and self._id is None and isinstance(rows, Lines) and rows.are_in(opening, closing):
+            lines = np.frombuffer(bytearray(rows.text), np.uint8)
+            lines[rows.ends - 1] = ord(",")
+            return self.filled(lines.tobytes(), tail, columns)
+        return b"".join(map((b"%b" + tail).__mod__, zip(self._opened(rows, opening), *columns, strict=True)))
 
     def _opened(self, rows: Sequence[bytes], bracket: bytes) -> list[bytes]:
         """What each line begins with, up to where the predictions follow."""
@@ -188,9 +197,9 @@ class JsonLinesTable(TextTable):
         self._width = len(self.schema.columns) + len(others)
         # A key that holds what keys are told by would spoil their count.
         if self._type is None or any('":' in json.dumps(key) for key in (*self._keys.values(), *others)):
-            self._parse: Callable[[bytes], Any] | None = None
+            self._decoder: msgspec.json.Decoder[Any] | None = None
         else:
-            self._parse = msgspec.json.Decoder(self._type.type).decode
+            self._decoder = msgspec.json.Decoder(self._type.type)
 
     def _learn(self, rows: Sequence[bytes]) -> bool:
         """Expect the keys that come up late in a file too, which is only faster; whether there were any in `rows`."""
@@ -206,10 +215,10 @@ class JsonLinesTable(TextTable):
         return True
 
     def _is_record(self, row: bytes) -> bool:
-        if self._parse is None:
+        if self._decoder is None:
             return False
         try:
-            self._parse(row)
+            self._decoder.decode(row)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         return True
