@@ -36,8 +36,8 @@ _MAX_KNOWN: Final = 4096
 """Most bytes of JSON, without its numbers, that are remembered."""
 _ID: Final = re.compile(rb'\{"id"\s*:\s*"([ !#-\[\]-~]*)"')
 """The beginning of a body whose first key is its id, as KServe's and Triton's clients write it: another at each one."""
-_DATA: Final = re.compile(rb'"data"\s*:\s*(\[(?!\s*\[))?')
-"""Where an input's data begins, and its bracket if it is flat. In a key's own text a quote would have a backslash."""
+_DATA: Final = re.compile(rb'"data"\s*:\s*(\[(\s*\[)?)?')
+"""Where an input's data begins, and its first brackets. In a key's own text a quote would have a backslash."""
 
 
 class Input(NamedTuple):
@@ -108,10 +108,24 @@ def check_complete(form: Form, signature: Signature) -> None:
         raise InvalidRequest(f"missing input {listed(missing)}; came {came}", subject=missing[0])
 
 
-def known_form(header: bytes, signature: Signature) -> tuple[Form, str | None, list[bytes]] | None:
-    """The form of a request like many, by its JSON without the numbers: also its id, and each input's numbers in JSON.
+class Known(NamedTuple):
+    """A request of a known form.
 
-    Whether those are JSON, and nothing but numbers, is not known yet. Where they are, all of `header` is valid.
+    Attributes:
+        form: but for its id.
+        id: the request's own.
+        numbers: the JSON array that each input's data is, if it is JSON: if all are, the request is valid JSON.
+        nested: whether some of them are rows.
+    """
+
+    form: Form
+    id: str | None
+    numbers: list[bytes]
+    nested: bool
+
+
+def known_form(header: bytes, signature: Signature) -> Known | None:
+    """The form of a request like many, by its JSON without the numbers.
 
     Returns:
         None where the whole must be read, to be understood or to say what is wrong.
@@ -119,21 +133,30 @@ def known_form(header: bytes, signature: Signature) -> tuple[Form, str | None, l
     given = _ID.match(header) if header.startswith(b'{"id"') else None
     pieces = [header[: given.start(1)]] if given else []
     numbers = []
+    nested = False
     at = given.end(1) if given else 0
     while found := _DATA.search(header, at):
         begin = found.start(1)
-        if begin < 0:  # nested, or no array
+        if begin < 0:  # no array
             return None
-        end = header.find(b"]", begin) + 1
+        if found[2]:
+            nested = True
+            # Of the two ways to its end, from the back is the shorter: all else is short.
+            following = header.find(b'"data"', begin) if len(signature.inputs) > 1 else -1
+            end = header.rfind(b"]]", begin, following if following > 0 else len(header)) + 2
+        else:
+            end = header.find(b"]", begin) + 1
+        if end <= begin:  # it has none
+            return None
         pieces += header[at:begin], b"[]"
         numbers.append(header[begin:end])
-        at = end or len(header)
+        at = end
     pieces.append(header[at:])
     rest = b"".join(pieces)
     form = _known(rest, signature, len(numbers)) if len(rest) <= _MAX_KNOWN else None
     if form is None:
         return None
-    return form, given[1].decode() if given else form.id, numbers
+    return Known(form, given[1].decode() if given else form.id, numbers, nested)
 
 
 @lru_cache

@@ -60,12 +60,15 @@ def _decode_known(header: bytes, raw: memoryview | None, signature: Signature) -
     known = known_form(header, signature)
     if known is None:
         return None
-    form, request_id, numbers = known
+    form = known.form
     try:
-        inputs, _ = _decode_inputs(form, map(parse_lazily, numbers), raw)
+        inputs, arrays = _decode_inputs(form, map(parse_lazily, known.numbers), raw)
     except (ValueError, RuntimeError):  # simdjson's
         return None
-    return InferRequest(inputs, form.outputs, form.rows, request_id)
+    # An array that is flat has no other in it: it ends at the first bracket.
+    if known.nested and arrays != sum(occurrences(numbers, "[") for numbers in known.numbers):
+        return None
+    return InferRequest(inputs, form.outputs, form.rows, known.id)
 
 
 def _decode_carefully(header: bytes, raw: memoryview | None, signature: Signature) -> InferRequest:

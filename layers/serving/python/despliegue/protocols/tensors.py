@@ -73,8 +73,10 @@ def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> 
         InvalidRequest: the values do not fit datatype or shape; the message names the input.
     """
     if isinstance(data, simdjson.Array) and datatype.name in _WIDE:
-        nested = _is_nested(data, shape)
-        array = _decode_fast(data, datatype, shape, nested=nested)
+        size = math.prod(shape)
+        # The number of items tells a flat array from a nested one, but where each row is one value.
+        nested = len(data) != size or (size in shape[:1] and _is_nested(data, shape))
+        array = _decode_fast(data, datatype, shape, size, nested=nested)
         if array is not None:
             return array, sum(math.prod(shape[:depth]) for depth in range(len(shape))) if nested else 1
     return decode_carefully(data, datatype, shape, name), None
@@ -137,11 +139,12 @@ def _exact(value: Any) -> Any:
     return value
 
 
-def _decode_fast(data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...], *, nested: bool) -> Array | None:
-    """The array of well-formed numbers, or None where the careful way must decide."""
+def _decode_fast(
+    data: simdjson.Array, datatype: Datatype, shape: tuple[int, ...], size: int, *, nested: bool
+) -> Array | None:
+    """The array of `size` well-formed numbers, or None where the careful way must decide."""
     code, wide = _WIDE[datatype.name]
-    size = math.prod(shape)
-    if len(data) != (shape[0] if nested else size):
+    if nested and (not shape or len(data) != shape[0]):
         return None
     try:
         buffer: Any = data.as_buffer(of_type=code)  # simdjson's stub calls it bytes
