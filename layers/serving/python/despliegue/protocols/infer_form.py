@@ -31,6 +31,9 @@ MAX_EMPTY_SIZE: Final = 65_536
 """Most that the other dimensions of an empty tensor may multiply to: no data bounds them, and a model may make much of
 them."""
 
+KNOWN: Final = 512
+"""Forms that are remembered, the last ones: clients that send batches of many sizes have as many."""
+
 _INT: Final = frozenset({int})
 _MAX_KNOWN: Final = 4096
 """Most bytes of JSON, without its numbers, that are remembered."""
@@ -159,7 +162,7 @@ def known_form(header: bytes, signature: Signature) -> Known | None:
     return Known(form, given[1].decode() if given else form.id, numbers, nested)
 
 
-@lru_cache
+@lru_cache(KNOWN)
 def _known(rest: bytes, signature: Signature, count: int) -> Form | None:
     """The form of the requests that are `rest` without the `count` arrays of their inputs' data."""
     if b"\\" in rest:  # a key may be data by another spelling

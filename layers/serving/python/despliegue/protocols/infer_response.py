@@ -10,6 +10,7 @@ from despliegue.models import DATATYPES, Model, Signature
 from despliegue.models.model import Array
 from despliegue.protocols import binary, tensors
 from despliegue.protocols.classification import top_classes
+from despliegue.protocols.infer_form import KNOWN
 from despliegue.protocols.infer_request import InferRequest
 from despliegue.protocols.requested_outputs import RequestedOutput
 
@@ -46,7 +47,7 @@ def encode_response(model: Model, request: InferRequest, arrays: list[Array]) ->
     return (b"".join([header, *raw]), len(header)) if raw else (header, None)
 
 
-@lru_cache
+@lru_cache(KNOWN)
 def _template(
     name: str,
     version: str,
