@@ -1,7 +1,8 @@
 """Everything, one after the other: `python -m benchmarks [--quick]`, which is `make bench`.
 
 Each writes benchmarks/results/<name>.json, unless --quick; then the tables in the documentation are brought up to date
-(`benchmarks.tables`). It takes an hour of a machine that does nothing else, and ten minutes with --quick.
+(`benchmarks.tables`). It takes an hour and a half of a machine that does nothing else and 15 GB of its disk, and ten
+minutes with --quick.
 """
 
 import argparse
@@ -20,7 +21,8 @@ def main() -> None:
     quick = parser.parse_args().quick
     for name in NAMES:
         print(f"\n=== python -m benchmarks.{name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--quick" if quick else "--save"], check=True)
+        options = ["--quick"] if quick else ["--save", *(["--full"] if name == "growth" else [])]
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *options], check=True)
     if not quick:
         tables.write()
 
