@@ -56,6 +56,13 @@ def test_arrays_that_are_too_short_are_rejected_even_where_values_may_be_missing
     assert [reject["row"] for reject in done.rejects] == [51, 52]
 
 
+def test_arrays_may_miss_a_value_before_one_that_is_required(score: Score) -> None:
+    done = score("texts", '["x","y"]\n[null,"z"]\n["x",null]\n', "x.jsonl")
+
+    assert done.output == b'["x","y","x","y"]\n[null,"z","","z"]\n'
+    assert [reject["row"] for reject in done.rejects] == [3]
+
+
 def test_objects_and_arrays_do_not_mix(score: Score) -> None:
     objects = score("sum", '{"a":1,"b":2}\n[1,2]\n', "x.jsonl")
     arrays = score("sum", '[1,2]\n{"a":1,"b":2}\n', "x.jsonl")

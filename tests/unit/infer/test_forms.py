@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from tests.unit.infer.conftest import Ask, K, X
 
+from despliegue.models import DATATYPES, Signature, TensorSpec
+from despliegue.protocols import infer_form
+from despliegue.protocols.infer_form import known_form
+
 X_DATA = '{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}'
 K_DATA = '{"name":"k","shape":[1],"datatype":"INT64","data":[7]}'
 BODY = '{"inputs":[' + X_DATA + "," + K_DATA + "]}"
+
+SIGNATURE = Signature({name: TensorSpec(name, DATATYPES["FP32"], (-1,)) for name in ("x", "k")}, {})
 
 BODIES = [
     BODY,
@@ -64,6 +70,14 @@ BODIES = [
     BODY.replace('{"inputs"', '{"id":"a","id":"b","inputs"'),
     BODY.replace('{"inputs"', '{"id":7,"inputs"'),
     BODY.replace('{"inputs"', '{"id":"","inputs"'),
+    BODY.replace('{"inputs"', '{"id":null,"inputs"'),
+    BODY.replace('{"inputs"', '{\n "id" : "a b" , "inputs"'),
+    BODY.replace('{"inputs"', '{"id":"a","parameters":{"id":"b"},"inputs"'),
+    BODY.replace('{"inputs"', '{"id":"","parameters":{"id":"b"},"inputs"'),
+    BODY.replace('{"inputs"', '{"parameters":{"id":"b"},"id":"","inputs"'),
+    BODY.replace('{"inputs"', '{"parameters":{"id":"b"},"inputs"'),
+    BODY.replace('"name":"k"', '"name":"id"'),
+    BODY.replace("]}]}", ']}],"more":[{"data":[1]},{"data":[]}]}'),
     BODY.replace("]}]}", ']}],"id":"last","outputs":[{"name":"same"}]}'),
     BODY.replace("]}]}", ']}],"outputs":[{"name":"same","data":[1]}]}'),
     '{"inputs":[' + X_DATA + "]}",
@@ -106,6 +120,31 @@ def test_the_numbers_and_the_id_are_each_requests_own(ask: Ask) -> None:
         ("request 2", [4.0, 2.0]),
         ("request 3", [6.0, 2.0]),
     ]
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("c", "d e:f"), ("", "ñ")])
+def test_an_id_may_stand_anywhere(ask: Ask, ids: tuple[str, str]) -> None:
+    for request_id in ids:
+        document = {"inputs": [X, K], "id": request_id, "parameters": {"more": 1}}
+        assert json.loads(ask("POST", "/v2/models/m/infer", document).body)["id"] == request_id
+
+
+def test_what_is_cut_out_is_bounded_by_the_models_inputs(ask: Ask) -> None:
+    many = '{"data":[]},' * 100_000
+    body = BODY.replace("]}]}", ']}],"more":[' + many + "{}]}")
+
+    assert answer(ask, body) == answer(ask, BODY)
+    assert known_form(body.encode(), SIGNATURE) is None
+
+
+def test_ids_leave_what_is_known_as_it_is(ask: Ask) -> None:
+    before = infer_form._known.cache_info().currsize
+    for number in range(20):
+        answer(ask, BODY.replace('{"inputs"', f'{{"x":0,"id":"{number}","inputs"'))
+    for number in range(20):
+        answer(ask, BODY.replace('{"inputs"', f'{{"x":0,"id":"\\u00f1{number}","inputs"'))
+
+    assert infer_form._known.cache_info().currsize <= before + 1
 
 
 def test_a_reply_with_percent_signs_is_as_any_other(ask: Ask) -> None:

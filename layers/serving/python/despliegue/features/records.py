@@ -74,8 +74,8 @@ class RecordType:
                 array_like=positional,
                 gc=False,
             )
-        except ValueError:  # a quote, a backslash or a control character in a name
-            return None
+        except (ValueError, TypeError):  # a quote, a backslash or a control character in a name; by position, one that
+            return None  # may be missing before one that may not
         return cls(schema, record)
 
     def arrays(self, records: Sequence[msgspec.Struct]) -> tuple[dict[str, Array], int]:

@@ -37,8 +37,8 @@ KNOWN: Final = 512
 _INT: Final = frozenset({int})
 _MAX_KNOWN: Final = 4096
 """Most bytes of JSON, without its numbers, that are remembered."""
-_ID: Final = re.compile(rb'\{"id"\s*:\s*"([ !#-\[\]-~]*)"')
-"""The beginning of a body whose first key is its id, as KServe's and Triton's clients write it: another at each one."""
+_ID: Final = re.compile(rb'"id"\s*:\s*(?:"([ !#-\[\]-~]*)")?')
+"""A key that is called id, and its value if that is plain: another one in each request, of many clients."""
 _DATA: Final = re.compile(rb'"data"\s*:\s*(\[(\s*\[)?)?')
 """Where an input's data begins, and its first brackets. In a key's own text a quote would have a backslash."""
 
@@ -131,16 +131,15 @@ def known_form(header: bytes, signature: Signature) -> Known | None:
     """The form of a request like many, by its JSON without the numbers.
 
     Returns:
-        None where the whole must be read, to be understood or to say what is wrong.
+        None where the whole must be read.
     """
-    given = _ID.match(header) if header.startswith(b'{"id"') else None
-    pieces = [header[: given.start(1)]] if given else []
-    numbers = []
+    pieces: list[bytes] = []
+    numbers: list[bytes] = []
     nested = False
-    at = given.end(1) if given else 0
+    at = 0
     while found := _DATA.search(header, at):
         begin = found.start(1)
-        if begin < 0:  # no array
+        if begin < 0 or len(numbers) == len(signature.inputs):  # no array, or more than there are inputs
             return None
         if found[2]:
             nested = True
@@ -154,12 +153,21 @@ def known_form(header: bytes, signature: Signature) -> Known | None:
         pieces += header[at:begin], b"[]"
         numbers.append(header[begin:end])
         at = end
+    if len(header) - at > _MAX_KNOWN:
+        return None
     pieces.append(header[at:])
     rest = b"".join(pieces)
+    request_id = None
+    if rest.find(b'"id"') >= 0 and (ids := list(_ID.finditer(rest))):
+        if len(ids) > 1 or ids[0][1] is None:
+            return None
+        request_id = ids[0][1].decode()
+        rest = rest[: ids[0].start(1)] + rest[ids[0].end(1) :]
     form = _known(rest, signature, len(numbers)) if len(rest) <= _MAX_KNOWN else None
     if form is None:
         return None
-    return Known(form, given[1].decode() if given else form.id, numbers, nested)
+    # Where the form has an id, it is the empty one that is left; else what was cut out is the id of something else.
+    return Known(form, None if form.id is None else request_id, numbers, nested)
 
 
 @lru_cache(KNOWN)

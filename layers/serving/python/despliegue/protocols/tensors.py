@@ -75,7 +75,7 @@ def decode(data: Any, datatype: Datatype, shape: tuple[int, ...], name: str) -> 
     if isinstance(data, simdjson.Array) and datatype.name in _WIDE:
         size = math.prod(shape)
         # The number of items tells a flat array from a nested one, but where each row is one value.
-        nested = len(data) != size or (size in shape[:1] and _is_nested(data, shape))
+        nested = len(data) != size or (shape[:1] == (size,) and _is_nested(data, shape))
         array = _decode_fast(data, datatype, shape, size, nested=nested)
         if array is not None:
             return array, sum(math.prod(shape[:depth]) for depth in range(len(shape))) if nested else 1
@@ -170,10 +170,10 @@ def _is_nested(data: Any, shape: tuple[int, ...]) -> bool:
 
 
 def _is_regular(data: simdjson.Array, shape: tuple[int, ...]) -> bool:
-    """Whether a nested array of nothing but numbers is nested like `shape`: as `_misfit`, without the words."""
+    """Whether `shape[0]` arrays of nothing but numbers are nested like `shape`: as `_misfit`, without the words."""
     level: Any = data
     try:
-        regular = len(level) == shape[0]
+        regular = True
         for depth, length in enumerate(shape[1:], start=1):
             regular = regular and set(map(len, level)) <= {length}
             if depth < len(shape) - 1:

@@ -23,7 +23,7 @@ from despliegue.scoring.csv_numbers import NumberReader
 from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns, texts
 from despliegue.scoring.records import Lines, joined
-from despliegue.scoring.text_table import TextTable
+from despliegue.scoring.text_table import TextTable, filled
 
 _NUMBER_FIELD: Final = rb"(?:[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?)?"
 
@@ -125,7 +125,7 @@ class CsvTable(TextTable):
         columns = [list(self._texts(array)) for array in predictions.arrays]
         if self._join and isinstance(rows, Lines):
             field = self._separator.replace(b"%", b"%%") + b"%b"
-            return self.filled(rows.text, field * len(columns) + self._dialect.newline, columns)
+            return filled(rows.text, field * len(columns) + self._dialect.newline, columns)
         if self._join:
             columns.insert(0, list(rows))
         elif self._id is not None:

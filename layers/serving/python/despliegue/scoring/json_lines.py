@@ -18,7 +18,7 @@ from despliegue.scoring.counts import BadRow
 from despliegue.scoring.options import Options
 from despliegue.scoring.predictions import PredictionColumns, texts
 from despliegue.scoring.records import Lines, Splitter, joined
-from despliegue.scoring.text_table import TextTable
+from despliegue.scoring.text_table import TextTable, filled
 
 _QUOTE, _COLON, _BLANK = b'": '
 _LOOKED_AT: Final = 20
@@ -119,7 +119,7 @@ class JsonLinesTable(TextTable):
         if self._decoder is None or self._type is None:
             return self._slowly(rows)
         try:
-            # Of a line that ends after another began, no reader makes one record: `}` is never followed by `{`.
+            # No record goes over the end of such a line: `}` is never followed by `{`, and no text holds a line feed.
             at_once = isinstance(rows, Lines) and rows.are_in(*self._brackets)
             text = joined(rows)
             records = self._decoder.decode_lines(text) if at_once else list(map(self._decoder.decode, rows))
@@ -174,10 +174,10 @@ class JsonLinesTable(TextTable):
         fields = b",".join([b"%b" if self._positional else key + b"%b" for key in keys])
         opening, closing = self._brackets
         tail = fields + closing + b"\n"
-        if self._join and self._id is None and isinstance(rows, Lines) and rows.are_in(opening, closing):
+        if self._join and isinstance(rows, Lines) and rows.are_in(opening, closing):
             lines = np.frombuffer(bytearray(rows.text), np.uint8)
             lines[rows.ends - 1] = ord(",")
-            return self.filled(lines.tobytes(), tail, columns)
+            return filled(lines.tobytes(), tail, columns)
         return b"".join(map((b"%b" + tail).__mod__, zip(self._opened(rows, opening), *columns, strict=True)))
 
     def _opened(self, rows: Sequence[bytes], bracket: bytes) -> list[bytes]:
