@@ -72,11 +72,10 @@ def with_polars(score: Scorer, source: Path, output: Path, *, join: bool) -> int
     """Its streaming engine, from file to file."""
     import polars as pl  # type: ignore[import-not-found]
 
-    rows = 0
+    sizes: list[int] = []
 
     def scored(frame: pl.DataFrame) -> pl.DataFrame:
-        nonlocal rows
-        rows += len(frame)
+        sizes.append(len(frame))  # not a sum, which several threads would add to at once
         found = score(frame.select(score.features).cast(pl.Float32).to_numpy(order="c"))
         added = [pl.Series(name, np.ascontiguousarray(values)) for name, values in found.items()]
         return frame.with_columns(added) if join else pl.DataFrame(added)
@@ -84,10 +83,10 @@ def with_polars(score: Scorer, source: Path, output: Path, *, join: bool) -> int
     scan = {".csv": pl.scan_csv, ".jsonl": pl.scan_ndjson, ".parquet": pl.scan_parquet}[source.suffix](source)
     schema = scan.collect_schema()
     example = scored(pl.DataFrame(schema=schema).clear(1)).schema
-    rows = 0
+    sizes.clear()
     lazy = scan.map_batches(scored, schema=example, streamable=True)
     {".csv": lazy.sink_csv, ".jsonl": lazy.sink_ndjson, ".parquet": lazy.sink_parquet}[source.suffix](output)
-    return rows
+    return sum(sizes)
 
 
 def by_row(score: Scorer, source: Path, output: Path, *, join: bool) -> int:
