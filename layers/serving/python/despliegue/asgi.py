@@ -30,8 +30,8 @@ _QUICK: Final = 2_000_000
 _PLAIN: Final = ("application/json", "application/octet-stream")
 """Content types of bodies that are read in this process, and in a time that their size tells."""
 _NEVER: Final = -1
-_ids: Final = itertools.count(int.from_bytes(os.urandom(6)) << 16)
-"""Ids of requests: no two processes begin near each other."""
+_ids: Final = itertools.count(1 << 63 | int.from_bytes(os.urandom(6)) << 15)
+"""Ids of requests, of 16 digits in hex: no two processes begin near each other."""
 _PATHS: Final = 1_000
 """Most paths whose inferences are known to be quick."""
 
@@ -225,7 +225,7 @@ class Application:
 def read_head(method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
     """A request whose body is not there yet, with an id of its own."""
     named = {str(name, "latin-1"): str(value, "latin-1") for name, value in headers}
-    return Request(method, path, named, id=f"{next(_ids):016x}")
+    return Request(method, path, named, id=hex(next(_ids))[2:])
 
 
 def _below(root: str, path: str) -> str:
