@@ -225,7 +225,7 @@ class Application:
 def read_head(method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
     """A request whose body is not there yet, with an id of its own."""
     named = {str(name, "latin-1"): str(value, "latin-1") for name, value in headers}
-    return Request(method, path, named, id=hex(next(_ids))[2:])
+    return Request(method, path, named, id=f"{next(_ids):x}")
 
 
 def _below(root: str, path: str) -> str:
