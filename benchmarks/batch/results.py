@@ -37,11 +37,7 @@ def targets(runner: Runner) -> list[report.Row]:
     rows: list[report.Row] = []
 
     def add(what: str, value: float, goal: float, *, least: bool = True) -> None:
-        met = value >= goal if least else value <= goal
-        sign = "≥" if least else "≤"
-        rows.append(
-            {"target": what, "measured": value, "goal": f"{sign} {goal:g}", "verdict": "met" if met else "missed"}
-        )
+        rows.append(report.target(what, value, goal, least=least))
 
     def add_each(model: str, file: str, way: str, goal: float, cores: tuple[int, ...]) -> None:
         for group, other in runner.samples:

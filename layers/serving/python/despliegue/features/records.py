@@ -74,8 +74,10 @@ class RecordType:
                 array_like=positional,
                 gc=False,
             )
-        except (ValueError, TypeError):  # a quote, a backslash or a control character in a name; by position, one that
-            return None  # may be missing before one that may not
+        except ValueError:  # a quote, a backslash or a control character in a name
+            return None
+        except TypeError:  # by position, a feature that may be missing before one that may not
+            return None
         return cls(schema, record)
 
     def arrays(self, records: Sequence[msgspec.Struct]) -> tuple[dict[str, Array], int]:

@@ -247,7 +247,7 @@ def _run_of(session: Any) -> Callable[[Sequence[str], Mapping[str, Array]], list
     """`session.run`, by ONNX Runtime's binding where the session has one.
 
     Around it, in Python, is what looks at each run for missing inputs, which the binding finds too, and for values of
-    other devices: a third of the time that a small model takes. Options are made anew for each run that has none.
+    other devices: a quarter of the time that a small model takes. Options are made anew for each run that has none.
     """
     binding = getattr(session, "_sess", None)
     if binding is None:

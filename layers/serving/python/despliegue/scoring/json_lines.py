@@ -120,7 +120,7 @@ class JsonLinesTable(TextTable):
             return self._slowly(rows)
         try:
             # No record goes over the end of such a line: `}` is never followed by `{`, and no text holds a line feed.
-            at_once = isinstance(rows, Lines) and rows.are_in(*self._brackets)
+            at_once = isinstance(rows, Lines) and rows.brackets == self._brackets
             text = joined(rows)
             records = self._decoder.decode_lines(text) if at_once else list(map(self._decoder.decode, rows))
             text.decode()  # msgspec leaves out values that are not looked at
@@ -174,7 +174,7 @@ class JsonLinesTable(TextTable):
         fields = b",".join([b"%b" if self._positional else key + b"%b" for key in keys])
         opening, closing = self._brackets
         tail = fields + closing + b"\n"
-        if self._join and isinstance(rows, Lines) and rows.are_in(opening, closing):
+        if self._join and isinstance(rows, Lines) and rows.brackets == self._brackets:
             lines = np.frombuffer(bytearray(rows.text), np.uint8)
             lines[rows.ends - 1] = ord(",")
             return filled(lines.tobytes(), tail, columns)

@@ -50,16 +50,18 @@ class Lines(Sequence[bytes]):
         """Where the line feeds are, in order."""
         return np.flatnonzero(self._breaks)
 
-    def are_in(self, opening: bytes, closing: bytes) -> bool:
-        """Whether every record is between these two characters, with more than a blank before the second."""
+    @cached_property
+    def brackets(self) -> tuple[bytes, bytes] | None:
+        """What every record begins and ends with, with more than a blank before the end; None where they differ."""
         characters = np.frombuffer(self.text, np.uint8)
+        first, ends = characters[0], characters[self.ends - 1]
         last = characters[self.ends - 2]
-        return (
-            self.text.startswith(opening)
-            and bool((characters[self.ends[:-1] + 1] == opening[0]).all())
-            and bool((characters[self.ends - 1] == closing[0]).all())
-            and bool(((last != opening[0]) & (last > _BLANK)).all())
+        are_alike = (
+            (characters[self.ends[:-1] + 1] == first).all()
+            and (ends == ends[0]).all()
+            and ((last != first) & (last > _BLANK)).all()
         )
+        return (first.tobytes(), ends[0].tobytes()) if are_alike else None
 
     @overload
     def __getitem__(self, at: int) -> bytes: ...
