@@ -65,6 +65,56 @@ def test_ctrl_c_half_way_leaves_nothing_behind(start: Start, tmp_path: Path, wor
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_while_parquet_is_written_leaves_nothing_behind(
+    start: Start, large: Path, tmp_path: Path, workers: str
+) -> None:
+    process = start(large, tmp_path / "out.parquet", "--workers", workers)
+    partial = tmp_path / ".out.parquet.partial"
+    deadline = time.monotonic() + SECONDS
+    while not (partial.exists() and partial.stat().st_size > 4):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(SECONDS) == 130
+    assert read(process.stderr) == b"error: interrupted; nothing was written\n"
+    assert list(tmp_path.iterdir()) == [large]
+
+
+def test_parquet_that_cannot_be_written_is_said(start: Start, large: Path, tmp_path: Path) -> None:
+    filed = start(large, tmp_path / "out.parquet", preexec_fn=limit_files)
+    with Path("/dev/full").open("wb") as full:
+        piped = start(large, "-", stdout=full)
+    left = start(large, "-")
+    assert left.stdout is not None
+    assert left.stdout.read(4) == b"PAR1"
+    left.stdout.close()
+
+    assert [each.wait(SECONDS) for each in (filed, piped, left)] == [1, 1, 1]
+    assert read(filed.stderr) == f"error: {tmp_path / 'out.parquet'}: File too large\n".encode()
+    assert read(piped.stderr) == b"error: -: No space left on device\n"
+    assert read(left.stderr) == b""
+    assert list(tmp_path.iterdir()) == [large]
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Parquet of several row groups."""
+    path, numbers = tmp_path / "birds.parquet", np.random.default_rng(1).normal(50, 20, (4, 300_000))
+    names = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
+    write_parquet(Table.from_arrays(list(map(Array.from_numpy, numbers)), names=names), path)
+    return path
+
+
+def limit_files() -> None:
+    """A limit on the size of files fails a write as a full disk does, and needs no disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+
 def test_a_reader_that_has_seen_enough_ends_it_quietly(start: Start) -> None:
     process = start("-", "-")
     assert process.stdout is not None
@@ -80,12 +130,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(start: Start) -> None:
 def test_a_full_disk_is_said_and_nothing_stays(start: Start, tmp_path: Path) -> None:
     (tmp_path / "birds.csv").write_bytes(HEADER + BIRDS * 50)
 
-    def limit() -> None:
-        # A limit on the size of files fails a write as a full disk does, and needs no disk.
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-
-    filed = start(tmp_path / "birds.csv", tmp_path / "out.csv", preexec_fn=limit)
+    filed = start(tmp_path / "birds.csv", tmp_path / "out.csv", preexec_fn=limit_files)
     with Path("/dev/full").open("wb") as full:
         piped = start(tmp_path / "birds.csv", "-", stdout=full)
 

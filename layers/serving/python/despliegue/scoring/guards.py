@@ -15,6 +15,15 @@ class Guard:
     def __init__(self) -> None:
         self._kept: BaseException | None = None
 
+    def keep(self, error: BaseException) -> None:
+        """Keep what was raised, if nothing was before."""
+        self._kept = self._kept or error
+
+    def check(self) -> None:
+        """Raise what was kept, if anything was."""
+        if self._kept is not None:
+            raise self._kept
+
     @contextmanager
     def keeping(self) -> Iterator[None]:
         """Keep what is raised within."""
@@ -23,7 +32,7 @@ class Guard:
         except GeneratorExit:
             raise
         except BaseException as error:
-            self._kept = self._kept or error
+            self.keep(error)
             raise
 
     @contextmanager
@@ -31,6 +40,7 @@ class Guard:
         """Raise what was kept; what arro3 itself finds wrong is the file's fault, where `trouble` names it."""
         try:
             yield
+            self.check()
         except BaseException as error:
             if self._kept is not None:
                 raise self._kept from None
@@ -63,16 +73,23 @@ class GuardedSource:
 
 
 class GuardedSink:
-    """A sink that arro3 writes: only ever forwards, though it wants to know where it is."""
+    """A sink that arro3 writes: only ever forwards, though it wants to know where it is.
+
+    It panics where a write fails, and says so on standard error. To it none does: whoever gives it rows asks the guard.
+    """
 
     def __init__(self, sink: Sink, guard: Guard) -> None:
         self._sink, self._guard = sink, guard
-        self._at = 0
+        self._at, self._has_failed = 0, False
 
     def write(self, data: bytes) -> int:
-        """Pass `data` on."""
-        with self._guard.keeping():
-            self._sink.write(data)
+        """Pass `data` on, or keep why that is not possible."""
+        if not self._has_failed:
+            try:
+                self._sink.write(data)
+            except BaseException as error:  # raised by the guard
+                self._has_failed = True
+                self._guard.keep(error)
         self._at += len(data)
         return len(data)
 

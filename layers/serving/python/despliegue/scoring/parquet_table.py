@@ -14,6 +14,7 @@ from arro3.io import read_parquet, write_parquet
 
 from despliegue.errors import UnscorableFile
 from despliegue.features import Schema, arrow
+from despliegue.models.interrupts import held_back
 from despliegue.models.model import Array
 from despliegue.scoring.columns import match_columns, match_position
 from despliegue.scoring.compression import Sink
@@ -160,19 +161,18 @@ class ParquetTable:
             none: the predictions of no rows, for the columns of a file that has none.
             output: where to.
         """
-        scored = self._guarded(self._scored(rows.batch, predictions) for _, (rows, predictions) in pieces)
-        first = next(scored, None)
-        if first is None:
-            empty = RecordBatch.from_arrays(
-                [ArrowArray([], type=each.type) for each in self._fields], schema=ArrowSchema(self._fields)
-            )
-            first = self._scored(empty, none)
-        reader = RecordBatchReader.from_batches(first.schema, chain([first], scored))
-        with self._guard.around(""):
-            sink = cast("BinaryIO", GuardedSink(output, self._guard))
+        batches = (self._scored(rows.batch, predictions) for _, (rows, predictions) in pieces)
+        with held_back() as interrupts, self._guard.around(""):
+            scored = self._guarded(batches, interrupts)
+            first = next(scored, None)
+            if first is None:
+                empty = RecordBatch.from_arrays(
+                    [ArrowArray([], type=each.type) for each in self._fields], schema=ArrowSchema(self._fields)
+                )
+                first = self._scored(empty, none)
             write_parquet(
-                reader,
-                sink,
+                RecordBatchReader.from_batches(first.schema, chain([first], scored)),
+                cast("BinaryIO", GuardedSink(output, self._guard)),
                 compression="snappy",
                 max_row_group_size=max(1, min(_ROW_GROUP, _ROW_GROUP_BYTES * first.num_rows // max(1, first.nbytes))),
                 dictionary_page_size_limit=_DICTIONARY_BYTES,
@@ -187,9 +187,13 @@ class ParquetTable:
             schema=ArrowSchema([*(self._fields[place] for place in self._kept), *fields]),
         )
 
-    def _guarded(self, batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
+    def _guarded(self, batches: Iterator[RecordBatch], interrupts: list[Any]) -> Iterator[RecordBatch]:
         with self._guard.keeping():
-            yield from batches
+            for batch in batches:
+                self._guard.check()
+                if interrupts:
+                    raise KeyboardInterrupt
+                yield batch
 
 
 def to_arrow(array: Array) -> ArrowArray:
