@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import time
 from functools import partial
 from types import FrameType
 from typing import Any, Final
@@ -12,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from despliegue.asgi import Application, read_head
+from despliegue.http import Request, Response
 
 HEAD_SECONDS: Final = 10.0
 """Longest time for a request's line and headers to arrive; the application sees to the body's."""
@@ -24,6 +26,10 @@ IDLE_SECONDS: Final = 75
 HOLD_BYTES: Final = 1024 * 1024
 HOLD_SECONDS: Final = 1.0
 """Largest body, and longest time for one to arrive, of a request that is not handed to uvicorn before it is whole."""
+HELD_SECONDS: Final = 0.0002
+"""Longest time for which a reply waits for those of other requests, but that of the last one of them."""
+ROUND_BYTES: Final = 256 * 1024
+"""Most bytes of bodies that wait for one another: more would be out of the processor's caches again."""
 STOP_SECONDS: Final = 30
 """Longest time for a running request to end at a stop."""
 
@@ -31,13 +37,14 @@ STOP_SECONDS: Final = 30
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with the limits of a request's head that it has not, and errors of the contract's form.
 
-    A POST that is soon whole and quick to answer is answered within the call that brought the last of it; uvicorn's own
-    way, with a task and ASGI's messages, takes all others, and takes longer than predicting.
+    A POST that is soon whole and quick to answer is answered in a `Round`; uvicorn's own way, with a task and ASGI's
+    messages, takes all others, and takes longer than predicting.
     """
 
-    def __init__(self, application: Application, **given: Any) -> None:
+    def __init__(self, application: Application, round_: "Round", **given: Any) -> None:
         super().__init__(**given)
         self._application = application
+        self._round = round_
         self._pieces: list[bytes] | None = None
         """The body so far of a request that uvicorn has not been told of."""
         self._held: asyncio.TimerHandle | None = None
@@ -125,6 +132,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Stop after the request that is under way, if one is."""
+        self._round.answer()
         if self._pieces is not None:
             self._hand_over()
         super().shutdown()
@@ -137,11 +145,16 @@ class GuardedProtocol(HttpToolsProtocol):
             return False
         request = read_head("POST", path, self.headers)
         request.body = b"".join(self._pieces or ())
-        response = self._application.answer_now(request)
-        if response is None:
+        if not self._application.is_quick(request):
             return False
         self._release()
-        stays = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+        self._round.add(self, request, self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0")
+        return True
+
+    def reply(self, response: Response, *, stays: bool) -> None:
+        """Send a response that is not uvicorn's; `stays` tells whether the connection does."""
+        if self.transport.is_closing():
+            return
         if not stays:
             response.headers["connection"] = "close"
         lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
@@ -150,7 +163,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
         elif self._idle is None:
             self._idle = self.loop.call_later(IDLE_SECONDS, self._close_if_idle)
-        return True
 
     def on_response_complete(self) -> None:
         """A reply of uvicorn's is sent."""
@@ -214,6 +226,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(b"431 Request Header Fields Too Large", message)
 
     def _refuse(self, status: bytes, message: str) -> None:
+        self._round.answer()  # what came before is answered before
         if self._is_answering() and not self.cycle.more_body:
             self.cycle.keep_alive = False  # it is about the request that follows: this one's reply is the last
         elif not self.transport.is_closing():
@@ -221,6 +234,47 @@ class GuardedProtocol(HttpToolsProtocol):
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close" % len(body)
             self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, head, body))
             self.transport.close()
+
+
+class Round:
+    """The quick requests that came in one round of the event loop: all are answered, and then all replies are sent.
+
+    Between two system calls a processor forgets much of what it has at hand: requests that are answered one after the
+    other take half the time, and a client is woken once for all. A round is cut short where it takes too long.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._waiting: list[tuple[GuardedProtocol, Request, bool]] = []
+        self._bytes = 0
+
+    def add(self, protocol: GuardedProtocol, request: Request, stays: bool) -> None:
+        """Answer `request` in this round, or now where nobody else is there."""
+        self._waiting.append((protocol, request, stays))
+        self._bytes += len(request.body)
+        if len(protocol.connections) == 1 or self._bytes > ROUND_BYTES:
+            self.answer()
+        elif len(self._waiting) == 1:
+            # Once around the loop: what has come meanwhile is in this round too.
+            protocol.loop.call_soon(protocol.loop.call_soon, self.answer)
+
+    def answer(self) -> None:
+        """Answer all that wait, in their order."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        held: list[tuple[GuardedProtocol, Response, bool]] = []
+        since = time.perf_counter()
+        responses = self._application.answer_now(request for _, request, _ in waiting)
+        for (protocol, _, stays), response in zip(waiting, responses, strict=True):
+            held.append((protocol, response, stays))
+            if (now := time.perf_counter()) - since > HELD_SECONDS:
+                _send(held)
+                held, since = [], now
+        _send(held)
+
+
+def _send(replies: list[tuple[GuardedProtocol, Response, bool]]) -> None:
+    for protocol, response, stays in replies:
+        protocol.reply(response, stays=stays)
 
 
 class Server(uvicorn.Server):
@@ -248,7 +302,7 @@ def serve(application: Application, listener: socket.socket) -> bool:
         Whether all that ran then came to its end; if not, its threads hold up the end of this process.
     """
     settings: dict[str, Any] = {
-        "http": partial(GuardedProtocol, application),
+        "http": partial(GuardedProtocol, application, Round(application)),
         "ws": "none",
         "loop": "uvloop",
         "lifespan": "on",

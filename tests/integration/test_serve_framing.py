@@ -1,9 +1,11 @@
 """One inference, sent in every way that HTTP/1.1 has: once the server knows it to be quick, the answer is the same."""
 
 import itertools
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,7 @@ def test_however_it_is_sent_the_answer_is_the_same(serve: Serve, models: Path) -
         "in chunks, in pieces": (in_pieces(chunked(body), 70), 1),
         "pipelined": ([sized(body) * 3], 3),
         "pipelined behind a slow one": ([sized(body, path=f"{PATH}?x=1") + sized(body) * 2], 3),
+        "pipelined around a slow one": ([sized(body) + sized(body, path=f"{PATH}?x=1") + sized(body)], 3),
         "pipelined, in pieces": (in_pieces(sized(body) * 2, 97), 2),
         "with a query": ([sized(body, path=f"{PATH}?x=1")], 1),
         "with an absolute target": ([sized(body, path=f"http://x{PATH}")], 1),
@@ -85,6 +88,42 @@ def test_however_it_is_sent_the_answer_is_the_same(serve: Serve, models: Path) -
     }
     for way, (pieces, expected) in ways.items():
         assert replies(served.port, pieces, expected) == [first] * expected, way
+    with socket.create_connection(("127.0.0.1", served.port)):  # with two connections, requests are answered in rounds
+        for way, (pieces, expected) in ways.items():
+            assert replies(served.port, pieces, expected) == [first] * expected, way
+
+
+def test_requests_that_come_at_once_are_answered_each_by_its_own(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    asked = [b'{"id": "%d",%b' % (number, body[1:]) for number in range(10, 40)]
+    replies(served.port, [sized(asked[0])], 1)
+
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", served.port))) for _ in asked]
+        for client, given in zip(clients, asked, strict=True):
+            client.sendall(sized(given))
+        clients.pop().close()
+        for number, client in enumerate(clients, start=10):
+            client.settimeout(20)
+            assert b'"id":"%d"' % number in client.recv(1 << 16)
+
+
+def test_what_is_no_http_is_refused_after_what_was(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    replies(served.port, [sized(body)], 1)
+
+    with (
+        socket.create_connection(("127.0.0.1", served.port)),
+        socket.create_connection(("127.0.0.1", served.port), timeout=20) as client,
+    ):
+        client.sendall(sized(body) * 2 + b"no HTTP\r\n\r\n")
+        received = b""
+        while piece := client.recv(1 << 16):
+            received += piece
+
+    assert re.findall(rb"HTTP/1.1 (\d+) ", received) == [b"200", b"200", b"400"]
 
 
 @pytest.mark.parametrize(("version", "header"), [("1.0", "X: y"), ("1.1", "Connection: close")])
