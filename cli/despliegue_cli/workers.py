@@ -31,9 +31,9 @@ _AHEAD: Final = 2
 """So many tasks a process has at a time: the one that it works at, and the next."""
 _WAITING: Final = 4
 """So many times these, results may wait for an earlier one: enough that nobody does, and few enough to hold."""
-_WORTH_IT: Final = 0.5
-"""Seconds of scoring here, after which the others are started: as long as it takes a processor to start one, so that a
-file that ends just then took no more than twice what it needed."""
+_WORTH_IT: Final = 0.1
+"""Seconds of scoring here, after which the others are started: to start one takes this process a fortieth of a second,
+and what it can score by then is nearly done."""
 
 type _Place = tuple[int, int]
 """Where a block is in the file: its start and its size."""
