@@ -69,8 +69,9 @@ def table(figures: Figures, models: Sequence[str]) -> list[report.Row]:
             rows.append(labels | {"server": "session.run alone", "p50 µs": figures.alone("run", model, count)})
             rows.append(labels | {"server": "parse alone", "p50 µs": figures.alone("parse", model, count)})
             rows.append(labels | {"server": "empty ASGI, no body", "p50 µs": figures.floor(model)})
-            rows.append(labels | {"server": "empty ASGI, same body", "p50 µs": transport})
             base = Key(BASELINE, model, "json", count)
+            rate = statistics.median(figures.ratios(Key(FLOOR, model, "json", count), base))
+            rows.append(labels | {"server": "empty ASGI, same body", "rate ×": rate, "p50 µs": transport})
             rows += [labels | _row(figures, key, base) for key in figures.keys(model, count)]
     return rows
 

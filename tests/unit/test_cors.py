@@ -118,16 +118,15 @@ def test_at_home_without_origins_options_is_a_method_like_others(repository: Mod
 def test_the_function_does_as_its_stage_says(
     repository: ModelRepository,
     load_event: Callable[[str], dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str] | None,
     allowed: str | None,
     path: str,
 ) -> None:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Despliegue")
     event = load_event("rest-models") | {"stageVariables": variables, "path": path, "pathParameters": None}
     event["headers"]["Origin"] = PAGE
 
-    headers = PredictFunction(InferenceService(repository), Observability()).reply(event, "lambda-1")["headers"]
+    function = PredictFunction(InferenceService(repository), Observability("Despliegue", "tests"))
+    headers = function.reply(event, "lambda-1")["headers"]
 
     assert headers.get("access-control-allow-origin") == allowed
 

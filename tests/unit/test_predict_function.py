@@ -13,6 +13,7 @@ from typing import Any
 import onnx
 import onnx.parser
 import pytest
+from aws_lambda_powertools import Metrics
 
 type LoadEvent = Callable[[str], dict[str, Any]]
 type Start = Callable[..., ModuleType]
@@ -106,6 +107,22 @@ def test_each_request_writes_one_line_with_its_metrics(
     )
     assert "model" not in listing
     assert "ColdStart" not in listing
+
+
+def test_its_metrics_are_declared_as_powertools_would(
+    start: Start, load_event: LoadEvent, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    start().handler(load_event("rest-infer"), CONTEXT)
+
+    (line,) = lines()
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    theirs = Metrics(namespace="Despliegue", service="predict").provider.serialize_metric_set(
+        {metric["Name"]: metric | {"Value": line[metric["Name"]]} for metric in directive["Metrics"]},
+        {name: line[name] for name in directive["Dimensions"][0]},
+        {},
+    )
+    assert theirs["_aws"]["CloudWatchMetrics"] == [directive]
+    assert theirs | {"_aws": line["_aws"]} | line == line
 
 
 def test_a_refused_request_is_logged_by_code_and_name_and_never_by_value(
@@ -323,7 +340,7 @@ def test_a_failing_warm_up_is_logged_and_not_fatal(
 
 
 def test_the_http_path_imports_nothing_heavy_and_reads_no_clock(root: Path) -> None:
-    """boto3, botocore, pydantic and the X-Ray SDK cost more than everything else together (docs/decisions.md)."""
+    """boto3, pydantic and the X-Ray SDK cost more than everything else together, Powertools a tenth of a cold start."""
     code = """
 import sys, time
 def watched(clock):
@@ -336,8 +353,8 @@ for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"):
     setattr(time, name, watched(getattr(time, name)))
 import app
 app.handler
-# Powertools imports the bare package botocore, which costs nothing; its session is what boto3 starts with.
-print(sorted({"boto3", "botocore.session", "pydantic", "aws_xray_sdk", "requests", "urllib3"} & set(sys.modules)))
+heavy = {"aws_lambda_powertools", "boto3", "botocore", "pydantic", "aws_xray_sdk", "requests", "urllib3"}
+print(sorted(heavy & set(sys.modules)))
 """
     environment = {
         "PYTHONPATH": f"{root / 'functions' / 'predict'}:{root / 'layers' / 'serving' / 'python'}",

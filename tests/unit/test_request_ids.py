@@ -24,10 +24,8 @@ NO_IDS = ["", " ", "two words", "é", "a\tb", "a\r\nset-cookie: b", "x" * 129, "
 
 
 @pytest.fixture
-def function(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> PredictFunction:
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Despliegue")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "ids")
-    return PredictFunction(InferenceService(repository), Observability())
+def function(repository: ModelRepository) -> PredictFunction:
+    return PredictFunction(InferenceService(repository), Observability("Despliegue", "tests"))
 
 
 def event(load_event: Callable[[str], dict[str, Any]], **headers: str) -> dict[str, Any]:

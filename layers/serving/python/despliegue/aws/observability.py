@@ -1,15 +1,24 @@
-"""Logs and metrics, configured once: Powertools' Logger (JSON) and Metrics (CloudWatch embedded metric format)."""
+"""Logs and metrics: a line of metrics a request (CloudWatch's embedded metric format), and Powertools' Logger (JSON).
+
+Source of the format: docs.aws.amazon.com/AmazonCloudWatch, "Specification: Embedded metric format".
+"""
+
+from __future__ import annotations
 
 import sys
 import time
 import traceback
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from aws_lambda_powertools import Logger, Metrics
 
-from despliegue.http import Request, Response
 from despliegue.http.reply_headers import CORRELATION_ID, REQUEST_ID
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from despliegue.http import Request, Response
 
 _UNITS: Final = {"Latency": "Milliseconds"}
 """Of the metrics that are no count."""
@@ -19,14 +28,24 @@ class Observability:
     """Writes one line a request, metrics and identity together, and a log line more where something failed.
 
     Nothing is held from one request to the next but the cold-start flag.
+
+    Args:
+        namespace: of the metrics.
+        service: their dimension of that name.
     """
 
-    def __init__(self) -> None:
-        self.logger = Logger()
-        self._metrics = Metrics()
+    def __init__(self, namespace: str, service: str) -> None:
+        self._namespace, self._service = namespace, service
         self._cold = True
-        self._definitions: dict[tuple[str, ...], Any] = {}
+        self._definitions: dict[tuple[str, ...], orjson.Fragment] = {}
         """What a line says of its metrics and dimensions, by their names: the same at every request."""
+
+    @cached_property
+    def logger(self) -> Logger:
+        """Loaded with the first line to log, which most starts never have: it takes a tenth of a cold start."""
+        from aws_lambda_powertools import Logger
+
+        return Logger()
 
     def reset(self) -> None:
         """Be as at the start: every environment restored from a snapshot has its own cold start to count."""
@@ -66,18 +85,19 @@ class Observability:
             self._log(response, identity | dimensions)
 
     def _write(self, metrics: dict[str, list[float]], dimensions: dict[str, str], identity: dict[str, Any]) -> None:
-        dimensions = dimensions | {"service": self._metrics.provider.service}
+        dimensions = dimensions | {"service": self._service}
         names = (*dimensions, *metrics)
         definition = self._definitions.get(names) or self._define(names, metrics, dimensions)
         about = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": definition}
         line = {"_aws": about, **dimensions, **identity, **metrics}
         sys.stdout.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
 
-    def _define(self, names: tuple[str, ...], metrics: dict[str, list[float]], dimensions: dict[str, str]) -> Any:
-        """What Powertools makes of these metrics: its form, without collecting each value in it."""
-        units = {name: {"Unit": _UNITS.get(name, "Count"), "Value": values} for name, values in metrics.items()}
-        line = self._metrics.provider.serialize_metric_set(units, dimensions, {})
-        self._definitions[names] = line["_aws"]["CloudWatchMetrics"]
+    def _define(
+        self, names: tuple[str, ...], metrics: dict[str, list[float]], dimensions: dict[str, str]
+    ) -> orjson.Fragment:
+        units = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in metrics]
+        definition = {"Namespace": self._namespace, "Dimensions": [list(dimensions)], "Metrics": units}
+        self._definitions[names] = orjson.Fragment(orjson.dumps([definition]))
         return self._definitions[names]
 
     def _log(self, response: Response, identity: dict[str, Any]) -> None:

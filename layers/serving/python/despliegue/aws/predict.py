@@ -41,7 +41,7 @@ class PredictFunction:
         # Opened with the first job: S3's client takes longer to load than everything else together.
         jobs = cache(partial(_open_jobs, settings)) if settings.inbox and settings.results else None
         service = InferenceService(repository, default_model=settings.default_model, auth=settings.auth, jobs=jobs)
-        function = cls(service, Observability())
+        function = cls(service, Observability(settings.namespace, settings.service))
         only = () if settings.preload else tuple(filter(None, [repository.only_model()]))
         for problem in repository.preload(settings.preload or only, within=PRELOAD_SECONDS):
             function.observability.logger.warning("model not loaded at init", extra={"problem": problem})
@@ -85,6 +85,7 @@ class PredictFunction:
         The handler is not called: it would count a request and spend the cold-start flag. A model that fails on
         zeros is logged and nothing more.
         """
+        _ = self.observability.logger  # which a snapshot has room for
         for model in self.service.repository.loaded():
             body, json_length = encode_request(model, model.zeros())
             headers = {} if json_length is None else {HEADER_LENGTH: str(json_length)}

@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True):
         inbox: name of the bucket whose files are scored; empty for none.
         results: name of the results bucket; empty for none.
         endpoint: where the AWS clients go; empty for AWS itself.
+        namespace: of the metrics.
+        service: the metrics' dimension of that name: the stack's name.
     """
 
     models: Path
@@ -42,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True):
     inbox: str
     results: str
     endpoint: str
+    namespace: str
+    service: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -59,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True):
             inbox=environment.get("DESPLIEGUE_INBOX_BUCKET", ""),
             results=environment.get("DESPLIEGUE_RESULTS_BUCKET", ""),
             endpoint=environment.get("DESPLIEGUE_AWS_ENDPOINT", ""),
+            namespace=environment.get("POWERTOOLS_METRICS_NAMESPACE", "Despliegue"),
+            service=environment.get("POWERTOOLS_SERVICE_NAME", "service_undefined"),  # as Powertools has it
         )
 
 
