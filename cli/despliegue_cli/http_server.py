@@ -147,8 +147,8 @@ class GuardedProtocol(HttpToolsProtocol):
         request.body = b"".join(self._pieces or ())
         if not self._application.is_quick(request):
             return False
-        self._release()
         self._round.add(self, request, self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0")
+        self._release()  # after it: freed before, the memory of a large body goes back to the system each time
         return True
 
     def reply(self, response: Response, *, stays: bool) -> None:
