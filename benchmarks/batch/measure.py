@@ -110,6 +110,10 @@ class Runner:
         source = self._inputs.files[group.rows] / f"rows.{file}"
         program = [sys.executable, "-m", "benchmarks.batch.ours"] if way in OURS else [self._peers, PEERS]
         command = [*program, way, model, source, self._output(group), str(group.cores), group.output]
+        # What the last one wrote is neither removed nor written to the disk in the time of this one.
+        for left in self._inputs.scratch.glob("scored.*"):
+            left.unlink()
+        os.sync()
         with on_cores(group.cores):
             started = time.perf_counter()
             done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
