@@ -54,6 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._head_bytes = self._sent_bytes = self._body_bytes = self._piece_bytes = 0
         self._is_in_head = self._is_whole = True
+        self._is_waiting = False
         self._idle: asyncio.TimerHandle | None = None
         self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, transport.close)
 
@@ -139,6 +140,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answer_now(self) -> bool:
         """Answer the request that is at hand, unless that may take long, or its client leaves replies unread."""
+        if self._is_waiting:  # which only the reply to its last one can tell
+            self._round.answer()
         path = self.url.decode("latin-1")
         is_plain = path.startswith("/") and "%" not in path and "?" not in path
         if not is_plain or self.flow.write_paused or self.transport.is_closing():
@@ -147,12 +150,14 @@ class GuardedProtocol(HttpToolsProtocol):
         request.body = b"".join(self._pieces or ())
         if not self._application.is_quick(request):
             return False
+        self._is_waiting = True
         self._round.add(self, request, self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0")
         self._release()  # after it: freed before, the memory of a large body goes back to the system each time
         return True
 
     def reply(self, response: Response, *, stays: bool) -> None:
         """Send a response that is not uvicorn's; `stays` tells whether the connection does."""
+        self._is_waiting = False
         if self.transport.is_closing():
             return
         if not stays:

@@ -1,14 +1,17 @@
 """One inference, sent in every way that HTTP/1.1 has: once the server knows it to be quick, the answer is the same."""
 
 import itertools
+import json
 import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import onnx
+import onnx.parser
 import pytest
 
 type Serve = Callable[..., Any]
@@ -107,6 +110,36 @@ def test_requests_that_come_at_once_are_answered_each_by_its_own(serve: Serve, m
         for number, client in enumerate(clients, start=10):
             client.settimeout(20)
             assert b'"id":"%d"' % number in client.recv(1 << 16)
+
+
+def test_a_client_that_reads_nothing_is_not_answered_further(serve: Serve, tmp_path: Path) -> None:
+    """Its requests are pipelined and small, and each asks for a megabyte: 3 GB in all."""
+    graph = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]> g (float[1] x) => (float[1,262144] y) {
+        shape = Constant <value = int64[2] {1, 262144}> ()
+        y = Expand(x, shape)
+    }""")
+    (tmp_path / "large/1").mkdir(parents=True)
+    onnx.save(graph, tmp_path / "large/1/model.onnx")
+    served = serve(tmp_path)
+    wanted = {"name": "y", "parameters": {"binary_data": True}}
+    given = {"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}
+    request = sized(json.dumps({"inputs": [given], "outputs": [wanted]}).encode(), path="/v2/models/large/infer")
+    for _ in range(3):
+        replies(served.port, [request], 1)
+
+    with (
+        socket.create_connection(("127.0.0.1", served.port)),
+        socket.create_connection(("127.0.0.1", served.port), timeout=20) as client,
+    ):
+        client.setblocking(False)
+        with suppress(BlockingIOError):
+            for _ in range(3000):
+                client.send(request)
+        time.sleep(1)
+        replies(served.port, [request], 1)  # others are answered
+        status = Path(f"/proc/{served.process.pid}/status").read_text()
+
+    assert int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) < 400_000
 
 
 def test_what_is_no_http_is_refused_after_what_was(serve: Serve, models: Path) -> None:
