@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import socket
-import time
 from functools import partial
 from types import FrameType
 from typing import Any, Final
@@ -13,7 +12,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from despliegue.asgi import Application, read_head
-from despliegue.http import Request, Response
+from despliegue.http import Response
+from despliegue_cli.rounds import Round
 
 HEAD_SECONDS: Final = 10.0
 """Longest time for a request's line and headers to arrive; the application sees to the body's."""
@@ -26,10 +26,6 @@ IDLE_SECONDS: Final = 75
 HOLD_BYTES: Final = 1024 * 1024
 HOLD_SECONDS: Final = 1.0
 """Largest body, and longest time for one to arrive, of a request that is not handed to uvicorn before it is whole."""
-HELD_SECONDS: Final = 0.0002
-"""Longest time for which a reply waits for those of other requests, but that of the last one of them."""
-ROUND_BYTES: Final = 256 * 1024
-"""Most bytes of bodies that wait for one another: more would be out of the processor's caches again."""
 STOP_SECONDS: Final = 30
 """Longest time for a running request to end at a stop."""
 
@@ -41,7 +37,7 @@ class GuardedProtocol(HttpToolsProtocol):
     messages, takes all others, and takes longer than predicting.
     """
 
-    def __init__(self, application: Application, round_: "Round", **given: Any) -> None:
+    def __init__(self, application: Application, round_: Round, **given: Any) -> None:
         super().__init__(**given)
         self._application = application
         self._round = round_
@@ -239,47 +235,6 @@ class GuardedProtocol(HttpToolsProtocol):
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close" % len(body)
             self.transport.write(b"HTTP/1.1 %b\r\n%b\r\n\r\n%b" % (status, head, body))
             self.transport.close()
-
-
-class Round:
-    """The quick requests that came in one round of the event loop: all are answered, and then all replies are sent.
-
-    Between two system calls a processor forgets much of what it has at hand: requests that are answered one after the
-    other take half the time, and a client is woken once for all. A round is cut short where it takes too long.
-    """
-
-    def __init__(self, application: Application) -> None:
-        self._application = application
-        self._waiting: list[tuple[GuardedProtocol, Request, bool]] = []
-        self._bytes = 0
-
-    def add(self, protocol: GuardedProtocol, request: Request, stays: bool) -> None:
-        """Answer `request` in this round, or now where nobody else is there."""
-        self._waiting.append((protocol, request, stays))
-        self._bytes += len(request.body)
-        if len(protocol.connections) == 1 or self._bytes > ROUND_BYTES:
-            self.answer()
-        elif len(self._waiting) == 1:
-            # Once around the loop: what has come meanwhile is in this round too.
-            protocol.loop.call_soon(protocol.loop.call_soon, self.answer)
-
-    def answer(self) -> None:
-        """Answer all that wait, in their order."""
-        waiting, self._waiting, self._bytes = self._waiting, [], 0
-        held: list[tuple[GuardedProtocol, Response, bool]] = []
-        since = time.perf_counter()
-        responses = self._application.answer_now(request for _, request, _ in waiting)
-        for (protocol, _, stays), response in zip(waiting, responses, strict=True):
-            held.append((protocol, response, stays))
-            if (now := time.perf_counter()) - since > HELD_SECONDS:
-                _send(held)
-                held, since = [], now
-        _send(held)
-
-
-def _send(replies: list[tuple[GuardedProtocol, Response, bool]]) -> None:
-    for protocol, response, stays in replies:
-        protocol.reply(response, stays=stays)
 
 
 class Server(uvicorn.Server):
