@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from despliegue.asgi import Application, read_head
 from despliegue.http import Response
+from despliegue.http.memory import keep_freed_memory
 from despliegue_cli.rounds import Round
 
 HEAD_SECONDS: Final = 10.0
@@ -274,6 +275,7 @@ def serve(application: Application, listener: socket.socket) -> bool:
         "timeout_graceful_shutdown": STOP_SECONDS,
     }
     server = Server(uvicorn.Config(application, **settings))
+    keep_freed_memory()
     # What is imported by now stays: looking at it again and again would take longer than a request.
     gc.collect()
     gc.freeze()

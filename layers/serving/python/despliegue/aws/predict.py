@@ -11,6 +11,7 @@ from despliegue.aws.observability import Observability
 from despliegue.aws.snapstart import on_snapshot
 from despliegue.errors import DespliegueError
 from despliegue.http import InferenceService, Outcome, Request
+from despliegue.http.memory import keep_freed_memory
 from despliegue.http.open_inference import HEADER_LENGTH
 from despliegue.http.reply_headers import complete
 from despliegue.http.service import error_reply, failure_reply
@@ -35,6 +36,7 @@ class PredictFunction:
     @classmethod
     def start(cls, settings: Settings) -> Self:
         """Open the repository, load the configured models, and get ready for a snapshot where one is taken."""
+        keep_freed_memory()
         repository = ModelRepository(
             settings.models, SessionSettings(settings.threads, settings.session_memory, quick=True)
         )
