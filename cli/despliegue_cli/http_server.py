@@ -98,6 +98,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there; its request is answered if it is short enough."""
+        self._catch_up()
         self._is_in_head = False
         self._on_time()
         # The pieces that it came in have the end of the request before and the begin of the body in them, too.
@@ -128,17 +129,19 @@ class GuardedProtocol(HttpToolsProtocol):
             self._hand_over()
         super().on_message_complete()
 
+    def eof_received(self) -> None:
+        """Answer before the connection is closed: who has sent all may still read."""
+        self._catch_up()
+
     def shutdown(self) -> None:
         """Stop after the request that is under way, if one is."""
-        self._round.answer()
+        self._catch_up()
         if self._pieces is not None:
             self._hand_over()
         super().shutdown()
 
     def _answer_now(self) -> bool:
         """Answer the request that is at hand, unless that may take long, or its client leaves replies unread."""
-        if self._is_waiting:  # which only the reply to its last one can tell
-            self._round.answer()
         path = self.url.decode("latin-1")
         is_plain = path.startswith("/") and "%" not in path and "?" not in path
         if not is_plain or self.flow.write_paused or self.transport.is_closing():
@@ -152,10 +155,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self._release()  # after it: freed before, the memory of a large body goes back to the system each time
         return True
 
-    def reply(self, response: Response, *, stays: bool) -> None:
-        """Send a response that is not uvicorn's; `stays` tells whether the connection does."""
+    def _catch_up(self) -> None:
+        """Answer the request of this connection that waits in a round: whatever follows it is answered after it."""
+        while self._is_waiting:
+            self._round.answer()
+
+    def reply(self, response: Response | None, *, stays: bool) -> None:
+        """Send a response that is not uvicorn's; `stays` tells whether the connection does. Without one it does not."""
         self._is_waiting = False
-        if self.transport.is_closing():
+        if response is None:
+            self.transport.close()
+        if response is None or self.transport.is_closing():
             return
         if not stays:
             response.headers["connection"] = "close"
@@ -228,7 +238,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(b"431 Request Header Fields Too Large", message)
 
     def _refuse(self, status: bytes, message: str) -> None:
-        self._round.answer()  # what came before is answered before
+        self._catch_up()
         if self._is_answering() and not self.cycle.more_body:
             self.cycle.keep_alive = False  # it is about the request that follows: this one's reply is the last
         elif not self.transport.is_closing():

@@ -80,6 +80,7 @@ def test_however_it_is_sent_the_answer_is_the_same(serve: Serve, models: Path) -
         "in chunks, in pieces": (in_pieces(chunked(body), 70), 1),
         "pipelined": ([sized(body) * 3], 3),
         "pipelined behind a slow one": ([sized(body, path=f"{PATH}?x=1") + sized(body) * 2], 3),
+        "pipelined before one that expects": ([sized(body) + sized(body, "Expect: 100-continue")], 2),
         "pipelined around a slow one": ([sized(body) + sized(body, path=f"{PATH}?x=1") + sized(body)], 3),
         "pipelined, in pieces": (in_pieces(sized(body) * 2, 97), 2),
         "with a query": ([sized(body, path=f"{PATH}?x=1")], 1),
@@ -110,6 +111,26 @@ def test_requests_that_come_at_once_are_answered_each_by_its_own(serve: Serve, m
         for number, client in enumerate(clients, start=10):
             client.settimeout(20)
             assert b'"id":"%d"' % number in client.recv(1 << 16)
+
+
+def test_replies_come_in_the_order_of_the_requests_and_after_the_last_of_them(serve: Serve, models: Path) -> None:
+    served = serve(models)
+    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    [first] = replies(served.port, [sized(body)], 1)
+    health = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", served.port)):
+        [_, second] = found = replies(served.port, [sized(body) + health], 2)
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+            client.sendall(sized(body))
+            client.shutdown(socket.SHUT_WR)
+            received = b""
+            while piece := client.recv(1 << 16):
+                received += piece
+
+    assert found == [first, second]
+    assert json.loads(second)["live"] is True
+    assert list(bodies(received)) == [first]
 
 
 def test_a_client_that_reads_nothing_is_not_answered_further(serve: Serve, tmp_path: Path) -> None:

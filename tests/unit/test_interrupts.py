@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from despliegue.models.interrupts import uninterrupted
+from despliegue.models.interrupts import held_back, uninterrupted
 
 SECONDS = 60
 INTERRUPTED = """
@@ -51,6 +51,36 @@ def test_an_interrupt_is_raised_after_the_call() -> None:
 
     assert steps == ["to the end"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_whoever_ends_the_process_is_heard_too() -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    try:
+        with held_back() as handle:
+            signal.raise_signal(signal.SIGTERM)
+            assert came == []
+            handle()
+            assert came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert came == [signal.SIGTERM]
+
+
+def test_a_second_interrupt_need_not_wait() -> None:
+    steps = []
+
+    def block() -> None:
+        with held_back(once=True):
+            for step in ("held back", "too far"):
+                signal.raise_signal(signal.SIGINT)
+                steps.append(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+
+    assert steps == ["held back"]
 
 
 def test_other_threads_have_no_signals() -> None:

@@ -5,7 +5,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -113,19 +113,14 @@ class Application:
         )
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
 
-    def answer_now(self, requests: Iterable[Request]) -> Iterator[Response]:
-        """The responses to requests whose bodies are there and which are quick (`is_quick`), one after the other.
+    def answer_now(self, request: Request) -> Response:
+        """The response to a request whose body is there, and which is quick (`is_quick`).
 
         For a server that has whole requests at hand: it saves what ASGI's messages and a task cost.
         """
-        started = time.thread_time_ns()
-        for request in requests:
-            response = self._service.handle(request)
-            ended = time.thread_time_ns()  # once for each: asking the system takes as long as finding a route
-            self._learn(request, response, ended - started)
-            started = ended
-            self._finish(request, response)
-            yield response
+        response = self._answer_inline(request)
+        self._finish(request, response)
+        return response
 
     def _finish(self, request: Request, response: Response) -> None:
         """Log a failure of ours, and complete the headers."""
@@ -154,13 +149,16 @@ class Application:
 
             return preflight()
         if self.is_quick(request):
-            response, took = self._handle(request)
-            self._learn(request, response, took)
-            return response
+            return self._answer_inline(request)
         future = self._pool.submit(self._handle, request)
         self._busy.add(future)
         future.add_done_callback(self._busy.discard)
         response, took = await asyncio.wrap_future(future)
+        self._learn(request, response, took)
+        return response
+
+    def _answer_inline(self, request: Request) -> Response:
+        response, took = self._handle(request)
         self._learn(request, response, took)
         return response
 

@@ -1,7 +1,7 @@
 """Parquet: read and written in batches of rows, whatever the size of the file and its row groups."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, Final, Self, cast
 
@@ -162,8 +162,8 @@ class ParquetTable:
             output: where to.
         """
         batches = (self._scored(rows.batch, predictions) for _, (rows, predictions) in pieces)
-        with held_back() as interrupts, self._guard.around(""):
-            scored = self._guarded(batches, interrupts)
+        with held_back(once=True) as handle_signals, self._guard.around(""):
+            scored = self._guarded(batches, handle_signals)
             first = next(scored, None)
             if first is None:
                 empty = RecordBatch.from_arrays(
@@ -187,12 +187,11 @@ class ParquetTable:
             schema=ArrowSchema([*(self._fields[place] for place in self._kept), *fields]),
         )
 
-    def _guarded(self, batches: Iterator[RecordBatch], interrupts: list[Any]) -> Iterator[RecordBatch]:
+    def _guarded(self, batches: Iterator[RecordBatch], between: Callable[[], None]) -> Iterator[RecordBatch]:
         with self._guard.keeping():
             for batch in batches:
                 self._guard.check()
-                if interrupts:
-                    raise KeyboardInterrupt
+                between()
                 yield batch
 
 
