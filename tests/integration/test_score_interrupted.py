@@ -50,13 +50,8 @@ def start(root: Path) -> Iterator[Start]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_half_way_leaves_nothing_behind(start: Start, tmp_path: Path, workers: str) -> None:
     process = start("-", tmp_path / "out.csv", "--workers", workers)
-    partial = tmp_path / ".out.csv.partial"
     with feeding(process):
-        deadline = time.monotonic() + SECONDS
-        while not (partial.exists() and partial.stat().st_size > 500_000):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(tmp_path / ".out.csv.partial", 500_000, process)
 
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(SECONDS) == 130
@@ -70,12 +65,7 @@ def test_ctrl_c_while_parquet_is_written_leaves_nothing_behind(
     start: Start, large: Path, tmp_path: Path, workers: str
 ) -> None:
     process = start(large, tmp_path / "out.parquet", "--workers", workers)
-    partial = tmp_path / ".out.parquet.partial"
-    deadline = time.monotonic() + SECONDS
-    while not (partial.exists() and partial.stat().st_size > 4):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(tmp_path / ".out.parquet.partial", 4, process)
 
     os.killpg(process.pid, signal.SIGINT)
 
@@ -176,6 +166,15 @@ def feeding(process: subprocess.Popen[bytes]) -> Iterator[None]:
     thread.start()
     yield
     thread.join()
+
+
+def wait_for(partial: Path, size: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the process has written more than so many bytes."""
+    deadline = time.monotonic() + SECONDS
+    while not (partial.exists() and partial.stat().st_size > size):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def read(pipe: IO[bytes] | None) -> bytes:

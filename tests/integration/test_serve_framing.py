@@ -37,6 +37,19 @@ def chunked(body: bytes) -> bytes:
     return post(b"".join([*chunks, b"0\r\n\r\n"]), "Transfer-Encoding: chunked")
 
 
+def example(served: Any) -> bytes:
+    """The body of the request that it greets with."""
+    return bytes(served.curl.split(" -d '")[1].removesuffix("'").encode())
+
+
+def to_the_end(client: socket.socket) -> bytes:
+    """All that comes until the connection is closed."""
+    received = b""
+    while piece := client.recv(1 << 16):
+        received += piece
+    return received
+
+
 def replies(port: int, pieces: list[bytes], expected: int) -> list[bytes]:
     """The bodies of the 200s that come for what is sent piece by piece."""
     received = b""
@@ -69,7 +82,7 @@ def bodies(received: bytes) -> Iterator[bytes]:
 
 def test_however_it_is_sent_the_answer_is_the_same(serve: Serve, models: Path) -> None:
     served = serve(models)
-    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    body = example(served)
     [first] = replies(served.port, [sized(body)], 1)  # from a thread, since nothing is known yet
 
     ways = {
@@ -99,7 +112,7 @@ def test_however_it_is_sent_the_answer_is_the_same(serve: Serve, models: Path) -
 
 def test_requests_that_come_at_once_are_answered_each_by_its_own(serve: Serve, models: Path) -> None:
     served = serve(models)
-    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    body = example(served)
     asked = [b'{"id": "%d",%b' % (number, body[1:]) for number in range(10, 40)]
     replies(served.port, [sized(asked[0])], 1)
 
@@ -115,7 +128,7 @@ def test_requests_that_come_at_once_are_answered_each_by_its_own(serve: Serve, m
 
 def test_replies_come_in_the_order_of_the_requests_and_after_the_last_of_them(serve: Serve, models: Path) -> None:
     served = serve(models)
-    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    body = example(served)
     [first] = replies(served.port, [sized(body)], 1)
     health = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -124,9 +137,7 @@ def test_replies_come_in_the_order_of_the_requests_and_after_the_last_of_them(se
         with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
             client.sendall(sized(body))
             client.shutdown(socket.SHUT_WR)
-            received = b""
-            while piece := client.recv(1 << 16):
-                received += piece
+            received = to_the_end(client)
 
     assert found == [first, second]
     assert json.loads(second)["live"] is True
@@ -165,7 +176,7 @@ def test_a_client_that_reads_nothing_is_not_answered_further(serve: Serve, tmp_p
 
 def test_what_is_no_http_is_refused_after_what_was(serve: Serve, models: Path) -> None:
     served = serve(models)
-    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    body = example(served)
     replies(served.port, [sized(body)], 1)
 
     with (
@@ -173,9 +184,7 @@ def test_what_is_no_http_is_refused_after_what_was(serve: Serve, models: Path) -
         socket.create_connection(("127.0.0.1", served.port), timeout=20) as client,
     ):
         client.sendall(sized(body) * 2 + b"no HTTP\r\n\r\n")
-        received = b""
-        while piece := client.recv(1 << 16):
-            received += piece
+        received = to_the_end(client)
 
     assert re.findall(rb"HTTP/1.1 (\d+) ", received) == [b"200", b"200", b"400"]
 
@@ -185,20 +194,18 @@ def test_the_connection_ends_with_the_reply_where_it_was_to(
     serve: Serve, models: Path, version: str, header: str
 ) -> None:
     served = serve(models)
-    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    body = example(served)
 
     for _ in range(2):  # once from a thread, once at once
         with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
             client.sendall(sized(body, header, version=version))
-            received = b""
-            while piece := client.recv(1 << 16):
-                received += piece
+            received = to_the_end(client)
         assert b"\r\nconnection: close\r\n" in received
 
 
 def test_a_body_that_stops_half_way_holds_up_neither_others_nor_the_end(serve: Serve, models: Path) -> None:
     served = serve(models)
-    body = served.curl.split(" -d '")[1].removesuffix("'").encode()
+    body = example(served)
     replies(served.port, [sized(body)], 1)
 
     with socket.create_connection(("127.0.0.1", served.port), timeout=20) as slow:

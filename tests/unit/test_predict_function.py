@@ -122,7 +122,7 @@ def test_its_metrics_are_declared_as_powertools_would(
         {},
     )
     assert theirs["_aws"]["CloudWatchMetrics"] == [directive]
-    assert theirs | {"_aws": line["_aws"]} | line == line
+    assert line | theirs | {"_aws": line["_aws"]} == line
 
 
 def test_a_refused_request_is_logged_by_code_and_name_and_never_by_value(
